@@ -1,0 +1,141 @@
+"""The policy as values: what config/escalation.yaml says, checked and ready to decide with.
+
+`worker.settings` builds it; nothing in the core knows YAML. Custom triggers arrive as compiled predicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from worker.core.calendar import WALL_CLOCK, Calendar
+from worker.core.model import (
+    CHURN_THREAT,
+    EXECUTIVE_COMPLAINT,
+    HEALTH_RED,
+    HEALTH_YELLOW,
+    LEGAL_COMPLIANCE,
+    MANUAL,
+    MULTI_CUSTOMER_BUG,
+    PAYMENT_DISPUTE,
+    PR_RISK,
+    SECURITY_INCIDENT,
+    AccountView,
+    HoldTimes,
+    Level,
+    Person,
+    Role,
+    Segment,
+    TriggerId,
+)
+from worker.core.money import Currency, Money, Rates
+
+
+class Verdict(StrEnum):
+    """What a custom trigger says; UNKNOWN (a field without a value) does not fire and is counted."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CustomTrigger:
+    """A trigger that ops wrote. `source` is its text, for `explain`."""
+
+    id: TriggerId
+    source: str
+    holds: Callable[[AccountView], Verdict]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRule:
+    """One row of the policy table: a level for each segment and the executive of L3. `enabled` False switches it off."""
+
+    levels: Mapping[Segment, Level]
+    executive: Role = Role.CEO
+    enabled: bool = True
+    restricted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LevelRule:
+    """How fast a level must be answered, on which calendar, by whom, and its hold times."""
+
+    response: timedelta
+    owner: Role
+    calendar: Calendar = WALL_CLOCK
+    hold: HoldTimes = HoldTimes()
+
+
+def _row(standard: Level, high: Level, strategic: Level, executive: Role, *, restricted: bool = False) -> TriggerRule:
+    levels = {Segment.STANDARD: standard, Segment.HIGH_VALUE: high, Segment.STRATEGIC: strategic}
+    return TriggerRule(levels, executive, restricted=restricted)
+
+
+def default_triggers() -> dict[TriggerId, TriggerRule]:
+    """The table of the process document: section "When to Escalate" and "Escalation Levels"."""
+    low, mid, top = Level.L1, Level.L2, Level.L3
+    return {
+        CHURN_THREAT: _row(low, mid, top, Role.CEO),
+        LEGAL_COMPLIANCE: _row(top, top, top, Role.CEO, restricted=True),
+        SECURITY_INCIDENT: _row(top, top, top, Role.CTO, restricted=True),
+        EXECUTIVE_COMPLAINT: _row(mid, mid, top, Role.CEO),
+        PAYMENT_DISPUTE: _row(mid, mid, top, Role.CFO),
+        MULTI_CUSTOMER_BUG: _row(mid, mid, top, Role.CTO),
+        HEALTH_RED: _row(mid, mid, top, Role.CEO),
+        HEALTH_YELLOW: _row(low, low, mid, Role.CEO),
+        PR_RISK: _row(top, top, top, Role.CEO),
+        MANUAL: _row(low, low, low, Role.CEO),
+    }
+
+
+def default_levels() -> dict[Level, LevelRule]:
+    """Response times of the document: 4, 2 and 1 hours on the wall clock."""
+    return {
+        Level.L1: LevelRule(timedelta(hours=4), Role.CS_MANAGER),
+        Level.L2: LevelRule(timedelta(hours=2), Role.VP_CS),
+        Level.L3: LevelRule(timedelta(hours=1), Role.CEO),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Brakes:
+    """When the worker stops and asks: more than `most_new` or `most_share` of all accounts newly escalated at once."""
+
+    first_run_asks: bool = True
+    most_new: int = 50
+    most_share: Decimal = Decimal("0.10")
+    writes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything that decides. `version` is a digest of the file; it stands in every trail entry.
+
+    `dispute_enter`: strictly above opens; `dispute_leave`: an open reason goes only below it. `people` are the fall-backs
+    for roles that an account does not name; an inactive person counts as vacant and the next role up answers.
+    `executive_titles` are the words that make a reporter an executive, in any language the customers use.
+    """
+
+    version: str
+    triggers: Mapping[TriggerId, TriggerRule] = field(default_factory=default_triggers)
+    levels: Mapping[Level, LevelRule] = field(default_factory=default_levels)
+    custom: tuple[CustomTrigger, ...] = ()
+    rates: Rates = field(default_factory=lambda: Rates(Currency("IDR"), (), timedelta(days=31)))
+    people: Mapping[Role, Person] = field(default_factory=dict)
+    high_value_arr: Money = Money(Decimal(1_000_000_000), Currency("IDR"))
+    strategic_tiers: frozenset[str] = frozenset({"strategic"})
+    high_value_tiers: frozenset[str] = frozenset({"enterprise"})
+    dispute_enter: Money = Money(Decimal(10_000_000), Currency("IDR"))
+    dispute_leave: Money = Money(Decimal(9_000_000), Currency("IDR"))
+    bug_accounts: int = 2
+    health_stale_after: timedelta = timedelta(days=7)
+    reopen_within: timedelta = timedelta(days=14)
+    executive_titles: tuple[str, ...] = ()
+    brakes: Brakes = Brakes()
+    language: str = "en"

@@ -1,0 +1,73 @@
+"""The few doors through which the worker touches what is not decided: time, chance, and being interrupted.
+
+Production opens `SystemPorts`; the simulation opens its own, on a virtual clock. No other module of the worker reads a
+clock, sleeps or draws a random number.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Ports(Protocol):
+    """Time and chance."""
+
+    def now(self) -> datetime:
+        """The wall clock, aware UTC. It may jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; for deadlines and leases."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or less when the worker is asked to stop."""
+        ...
+
+    def draw(self) -> float:
+        """A random number in [0, 1), for jitter."""
+        ...
+
+    def worker_id(self) -> str:
+        """Names this process among all that share the store."""
+        ...
+
+    def at(self, point: str) -> None:
+        """A named point of the worker's path; the simulation kills and pauses here, production does nothing."""
+        ...
+
+
+class SystemPorts:
+    """The real ones. `stop` wakes every sleeper."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._random = random.Random()  # noqa: S311  jitter needs no cryptography
+        self._id = f"w-{uuid.uuid4().hex[:12]}"
+
+    def now(self) -> datetime:  # noqa: D102
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:  # noqa: D102
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:  # noqa: D102
+        self._stopped.wait(max(0.0, seconds))
+
+    def draw(self) -> float:  # noqa: D102
+        return self._random.random()
+
+    def worker_id(self) -> str:  # noqa: D102
+        return self._id
+
+    def at(self, point: str) -> None:  # noqa: D102
+        pass
+
+    def stop(self) -> None:
+        """End every sleep, now and later."""
+        self._stopped.set()
