@@ -54,7 +54,10 @@ class CustomTrigger:
 
 @dataclass(frozen=True, slots=True)
 class TriggerRule:
-    """One row of the policy table: a level for each segment and the executive of L3. `enabled` False switches it off."""
+    """One row of the policy table: a level for each segment, and the executive who answers at L3.
+
+    `restricted` keeps customer details out of shared channels (legal and security matters).
+    """
 
     levels: Mapping[Segment, Level]
     executive: Role = Role.CEO
@@ -117,8 +120,8 @@ class Brakes:
 class Policy:
     """Everything that decides. `version` is a digest of the file; it stands in every trail entry.
 
-    `dispute_enter`: strictly above opens; `dispute_leave`: an open reason goes only below it. `people` are the fall-backs
-    for roles that an account does not name; an inactive person counts as vacant and the next role up answers.
+    `dispute_enter`: strictly above opens; `dispute_leave`: an open reason goes only below it. `people` are the
+    fall-backs for roles that an account does not name; an inactive person counts as vacant and the next role up answers.
     `executive_titles` are the words that make a reporter an executive, in any language the customers use.
     """
 
