@@ -11,10 +11,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
-from itertools import groupby, pairwise
+from itertools import pairwise
 from zoneinfo import ZoneInfo
+
+from worker.core.workings import WEEKDAYS, Due, Step, StepKind, clock_time, in_words
+
+__all__ = [
+    "LOOK_AHEAD",
+    "WALL_CLOCK",
+    "Calendar",
+    "CalendarError",
+    "Due",
+    "Holiday",
+    "Hours",
+    "Interval",
+    "Span",
+    "Step",
+    "StepKind",
+    "due",
+    "elapsed",
+    "fraction_point",
+    "in_words",
+]
 
 Interval = tuple[time, time]
 """From (included) to (excluded) on the local clock of one day; `time(0)` as the end means 24:00."""
@@ -30,20 +49,10 @@ _NONE = timedelta(0)
 _MIDNIGHT = time(0)
 _SECOND = timedelta(seconds=1)
 _TICK = timedelta(microseconds=1)
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class CalendarError(ValueError):
     """A calendar, a moment or a response time that can't be counted with; the text says what to change."""
-
-
-class StepKind(StrEnum):
-    """What one local day contributed to a due time."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-    WEEKEND = "weekend"
-    HOLIDAY = "holiday"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +65,9 @@ class Hours:
     week: tuple[tuple[Interval, ...], ...]
 
     def __post_init__(self) -> None:
-        if len(self.week) != len(_WEEKDAYS):
+        if len(self.week) != len(WEEKDAYS):
             raise CalendarError(f"hours need seven days from Monday, not {len(self.week)}")
-        for weekday, intervals in zip(_WEEKDAYS, self.week, strict=True):
+        for weekday, intervals in zip(WEEKDAYS, self.week, strict=True):
             _check_day(weekday, intervals)
 
     @classmethod
@@ -75,7 +84,7 @@ def _check_day(weekday: str, intervals: tuple[Interval, ...]) -> None:
     for start, end in intervals:
         if start.tzinfo is not None or end.tzinfo is not None:
             raise CalendarError(f"hours on {weekday} are local times: give them without a zone")
-        if end not in {_MIDNIGHT} and start >= end:
+        if end != _MIDNIGHT and start >= end:
             raise CalendarError(f"hours on {weekday}: {_written(start, end)} does not end after it starts")
     for before, after in pairwise(intervals):
         if before[1] == _MIDNIGHT or after[0] < before[1]:
@@ -168,89 +177,6 @@ def _zone(calendar: str, zone: str) -> ZoneInfo:
 WALL_CLOCK = Calendar("wall_clock", "UTC", Hours.all_week(), always_open=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One local day on the way to a due time: how much of it counted, and why not more.
-
-    `note` holds the counted clock times of an open day, the name of a holiday, or how long a closed day was still
-    looked at; it is empty where there is nothing to add.
-    """
-
-    day: date
-    kind: StepKind
-    counted: timedelta
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """When a response is due (UTC), on which calendar, and how the time was counted."""
-
-    at: datetime
-    calendar: str
-    steps: tuple[Step, ...]
-    zone: str = "UTC"
-
-    def explain(self) -> str:
-        """One sentence in local time: the due moment, what counted, and which days did not."""
-        dated = bool(self.steps) and self.steps[-1].day - self.steps[0].day >= 6 * _DAY
-        at = self.at.astimezone(ZoneInfo(self.zone))
-        # An answer due at the very end of a day is due "Fri 24:00", the day that the step names.
-        closing = bool(self.steps) and at.time() == _MIDNIGHT and at.date() > self.steps[-1].day
-        shown = f"{_name(at.date() - _DAY, dated)} 24:00" if closing else f"{_name(at.date(), dated)} {_clock(at)}"
-        return f"due {shown} because {self._because(dated)} ({self.calendar}, {self.zone})"
-
-    def _because(self, dated: bool) -> str:
-        open_steps = [step for step in self.steps if step.counted]
-        if not open_steps:
-            return "there is no time to count"
-        parts: list[str] = []
-        for kind, group in groupby(self.steps, key=_phrase_of):
-            steps = list(group)
-            parts.extend(_open(steps, open_steps, dated) if kind == "open" else _shut(steps, dated))
-        return ", ".join(parts)
-
-
-def _phrase_of(step: Step) -> str:
-    if step.kind is StepKind.HOLIDAY:
-        return f"holiday {step.day}"
-    return "open" if step.counted else "closed"
-
-
-def _open(steps: Sequence[Step], every: Sequence[Step], dated: bool) -> Iterator[str]:
-    for step in steps:
-        if step is every[-1] and step is not every[0]:
-            yield f"rest from {_name(step.day, dated)} {step.note.partition('-')[0]}"
-        else:
-            counted = " counted" if step is every[0] else ""
-            yield f"{in_words(step.counted)}{counted} on {_name(step.day, dated)} {step.note}"
-
-
-def _shut(steps: Sequence[Step], dated: bool) -> Iterator[str]:
-    names = [f"{_name(step.day, dated)}{' ' if step.note else ''}{step.note}" for step in steps]
-    if steps[0].kind is StepKind.HOLIDAY:
-        yield f"{_name(steps[0].day, dated)} holiday ({steps[0].note})"
-    elif len(names) == 1:
-        yield f"{names[0]} closed"
-    else:
-        yield f"{', '.join(names[:-1])} and {names[-1]} closed"
-
-
-def _name(day: date, dated: bool) -> str:
-    return f"{_WEEKDAYS[day.weekday()]} {day.isoformat()}" if dated else _WEEKDAYS[day.weekday()]
-
-
-def _clock(moment: datetime) -> str:
-    return f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
-
-
-def in_words(duration: timedelta) -> str:
-    """`1 h 0 min`, with seconds only where there are any."""
-    hours, rest = divmod(duration // _SECOND, 3600)
-    minutes, seconds = divmod(rest, 60)
-    return f"{hours} h {minutes} min" + (f" {seconds} s" if seconds else "")
-
-
 def due(start: datetime, response: timedelta, calendar: Calendar) -> Due:
     """The first moment at which `response` of open time has passed since `start`, with each day on the way.
 
@@ -270,7 +196,7 @@ def due(start: datetime, response: timedelta, calendar: Calendar) -> Due:
 
 
 def _wall_due(begin: datetime, response: timedelta, calendar: Calendar) -> Due:
-    note = f"{_clock(calendar.local(begin))}-{_clock(calendar.local(begin + response))}, every hour counts"
+    note = f"{_shown((begin, begin + response), calendar)}, every hour counts"
     step = Step(calendar.local(begin).date(), StepKind.OPEN, response, note)
     return Due(begin + response, calendar.name, (step,), calendar.zone)
 
@@ -307,7 +233,7 @@ def _first(left: timedelta, spans: Iterator[Span]) -> list[Span]:
 
 def _step(day: date, spans: Sequence[Span], begin: datetime, calendar: Calendar) -> Step:
     if spans:
-        note = " and ".join(f"{_clock(calendar.local(a))}-{_clock(calendar.local(b))}" for a, b in spans)
+        note = " and ".join(_shown(span, calendar) for span in spans)
         return Step(day, StepKind.OPEN, sum((b - a for a, b in spans), _NONE), note)
     name = calendar.holiday(day)
     if not calendar.hours.on(day):
@@ -315,7 +241,12 @@ def _step(day: date, spans: Sequence[Span], begin: datetime, calendar: Calendar)
     if name is not None:
         return Step(day, StepKind.HOLIDAY, _NONE, name)
     local = calendar.local(begin)
-    return Step(day, StepKind.CLOSED, _NONE, f"from {_clock(local)}" if local.date() == day else "")
+    return Step(day, StepKind.CLOSED, _NONE, f"from {clock_time(local)}" if local.date() == day else "")
+
+
+def _shown(span: Span, calendar: Calendar) -> str:
+    opens, closes = (calendar.local(moment) for moment in span)
+    return f"{clock_time(opens)}-{'24:00' if closes.time() == _MIDNIGHT else clock_time(closes)}"
 
 
 def elapsed(start: datetime, end: datetime, calendar: Calendar) -> timedelta:
@@ -326,7 +257,8 @@ def elapsed(start: datetime, end: datetime, calendar: Calendar) -> timedelta:
     if calendar.always_open:
         return finish - begin
     counted, day = _NONE, calendar.local(begin).date()
-    while day <= calendar.local(finish).date():
+    # One day further than the local date of the end: a clock set back over midnight returns to the day before.
+    while day <= calendar.local(finish).date() + _DAY:
         spans = _after(begin, calendar.open_spans(day))
         counted += sum((max(_NONE, min(closes, finish) - opens) for opens, closes in spans), _NONE)
         day += _DAY
