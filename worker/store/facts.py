@@ -1,0 +1,235 @@
+"""The mirror: what the CRM said, version by version, and which accounts a page of it touches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, exists, func, insert, select, tuple_
+
+from worker.core.model import AccountId, BugKey, ConnectorName, RecordKind
+from worker.store.codec import instant, micros
+from worker.store.database import listed
+from worker.store.schema import fact
+
+_newer = fact.alias("newer")
+_IS_NEWEST = ~exists().where(
+    and_(
+        _newer.c.connector == fact.c.connector,
+        _newer.c.kind == fact.c.kind,
+        _newer.c.record_id == fact.c.record_id,
+        _newer.c.seq > fact.c.seq,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The newest version of a record, without its body."""
+
+    seq: int
+    digest: bytes
+    account_id: str | None
+    bug_key: str | None
+    modified: str
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a record, as it shall be stored."""
+
+    record_id: str
+    seq: int
+    account_id: str | None
+    bug_key: str | None
+    modified: str
+    digest: bytes
+    body: bytes
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One version of a record, as it was stored. `seen_at` is when the read that brought it began."""
+
+    kind: RecordKind
+    record_id: str
+    seen_at: datetime
+    modified: str
+    digest: bytes
+    body: bytes
+    gone: bool
+
+
+def known(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Sequence[str]) -> dict[str, Known]:
+    """The newest versions of these records."""
+    columns = (
+        fact.c.record_id,
+        fact.c.seq,
+        fact.c.digest,
+        fact.c.account_id,
+        fact.c.bug_key,
+        fact.c.modified,
+        fact.c.gone,
+    )
+    statement = (
+        select(*columns)
+        .where(fact.c.connector == connector, fact.c.kind == kind.value, listed(tx, fact.c.record_id, list(ids)))
+        .order_by(fact.c.record_id, fact.c.seq)
+    )
+    return {row[0]: Known(row[1], row[2], row[3], row[4], row[5], bool(row[6])) for row in tx.execute(statement)}
+
+
+def empty(tx: Connection, connector: ConnectorName, kind: RecordKind) -> bool:
+    """Whether nothing of this kind was ever read: a first load need not look anything up."""
+    statement = select(fact.c.seq).where(fact.c.connector == connector, fact.c.kind == kind.value).limit(1)
+    return tx.execute(statement).first() is None
+
+
+def append(
+    tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Iterable[Version], seen_at: datetime
+) -> None:
+    """Add versions of records; earlier ones stay as history."""
+    seen = micros(seen_at)
+    rows = [
+        {
+            "connector": connector,
+            "kind": kind.value,
+            "record_id": version.record_id,
+            "seq": version.seq,
+            "account_id": version.account_id,
+            "bug_key": version.bug_key,
+            "modified": version.modified,
+            "seen_at": seen,
+            "gone": int(version.gone),
+            "digest": version.digest,
+            "body": version.body,
+        }
+        for version in versions
+    ]
+    if rows:
+        tx.execute(insert(fact), rows)
+
+
+def _fact(row: Any) -> Fact:
+    return Fact(RecordKind(row[0]), row[1], instant(row[2]), row[3], row[4], row[5], bool(row[6]))
+
+
+_FACT = (fact.c.kind, fact.c.record_id, fact.c.seen_at, fact.c.modified, fact.c.digest, fact.c.body, fact.c.gone)
+
+
+def account_fact(tx: Connection, connector: ConnectorName, account_id: AccountId) -> Fact | None:
+    """The account's newest version, None when it was never read."""
+    statement = (
+        select(*_FACT)
+        .where(fact.c.connector == connector, fact.c.kind == "account", fact.c.record_id == account_id)
+        .order_by(fact.c.seq.desc())
+        .limit(1)
+    )
+    row = tx.execute(statement).first()
+    return None if row is None else _fact(row)
+
+
+def attached_facts(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[Fact]:
+    """The newest versions of the cases and disputes that belong to the account now, oldest record first."""
+    statement = (
+        select(*_FACT)
+        .where(fact.c.connector == connector, fact.c.account_id == account_id, _IS_NEWEST)
+        .order_by(fact.c.kind, fact.c.record_id)
+    )
+    return [_fact(row) for row in tx.execute(statement)]
+
+
+def history(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[Fact]:
+    """Every stored version of the account and of what ever belonged to it, oldest first."""
+    own = and_(fact.c.kind == "account", fact.c.record_id == account_id)
+    statement = (
+        select(*_FACT)
+        .where(fact.c.connector == connector, own | (fact.c.account_id == account_id))
+        .order_by(fact.c.seen_at, fact.c.kind, fact.c.record_id, fact.c.seq)
+    )
+    return [_fact(row) for row in tx.execute(statement)]
+
+
+def bug_accounts(tx: Connection, connector: ConnectorName, keys: Iterable[str]) -> dict[BugKey, frozenset[AccountId]]:
+    """For each bug key the distinct accounts with an open case on it, over the whole CRM."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return {}
+    statement = select(fact.c.bug_key, fact.c.account_id).where(
+        fact.c.connector == connector,
+        listed(tx, fact.c.bug_key, wanted),
+        fact.c.account_id.is_not(None),
+        fact.c.gone == 0,
+        _IS_NEWEST,
+    )
+    found: dict[BugKey, set[AccountId]] = {BugKey(key): set() for key in wanted}
+    for key, account_id in tx.execute(statement):
+        found[BugKey(key)].add(AccountId(account_id))
+    return {key: frozenset(accounts) for key, accounts in found.items()}
+
+
+def account_count(tx: Connection, connector: ConnectorName) -> int:
+    """How many accounts were ever read."""
+    statement = (
+        select(func.count(func.distinct(fact.c.record_id)))
+        .select_from(fact)
+        .where(fact.c.connector == connector, fact.c.kind == "account")
+    )
+    return int(tx.execute(statement).scalar_one())
+
+
+def account_ids(tx: Connection, connector: ConnectorName) -> list[AccountId]:
+    """Every account that was ever read, by id."""
+    statement = (
+        select(fact.c.record_id)
+        .where(fact.c.connector == connector, fact.c.kind == "account")
+        .distinct()
+        .order_by(fact.c.record_id)
+    )
+    return [AccountId(row[0]) for row in tx.execute(statement)]
+
+
+def newest_by_kind(
+    tx: Connection, connector: ConnectorName, accounts: Iterable[AccountId]
+) -> Mapping[RecordKind, list[str]]:
+    """The records, not known to be gone, that the decisions on these accounts rest on."""
+    wanted = sorted(set(accounts))
+    statement = select(fact.c.kind, fact.c.record_id).where(
+        fact.c.connector == connector,
+        fact.c.gone == 0,
+        listed(tx, fact.c.account_id, list(wanted)),
+        _IS_NEWEST,
+    )
+    found: dict[RecordKind, list[str]] = {RecordKind.ACCOUNT: list(wanted)}
+    for kind, record_id in tx.execute(statement):
+        found.setdefault(RecordKind(kind), []).append(record_id)
+    return found
+
+
+def mark_gone(
+    tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Sequence[str], seen_at: datetime
+) -> list[AccountId]:
+    """Record that the CRM, asked for these ids, no longer has them. Returns the accounts concerned."""
+    statement = select(fact).where(
+        fact.c.connector == connector, fact.c.kind == kind.value, listed(tx, fact.c.record_id, list(ids)), _IS_NEWEST
+    )
+    rows = [row for row in tx.execute(statement) if not row.gone]
+    versions = [
+        Version(row.record_id, row.seq + 1, row.account_id, row.bug_key, row.modified, b"gone", row.body, gone=True)
+        for row in rows
+    ]
+    append(tx, connector, kind, versions, seen_at)
+    return [AccountId(row.record_id if kind is RecordKind.ACCOUNT else row.account_id or "") for row in rows]
+
+
+def forget_before(tx: Connection, before: datetime) -> int:
+    """Drop versions seen before a time that are not the newest of their record. Returns how many."""
+    old = select(fact.c.connector, fact.c.kind, fact.c.record_id, fact.c.seq).where(
+        fact.c.seen_at < micros(before), ~_IS_NEWEST
+    )
+    statement = delete(fact).where(tuple_(fact.c.connector, fact.c.kind, fact.c.record_id, fact.c.seq).in_(old))
+    return tx.execute(statement).rowcount

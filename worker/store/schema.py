@@ -1,0 +1,208 @@
+"""The tables. Times are integers: microseconds since 1970 UTC; values of the core are JSON, as msgspec writes them.
+
+The guarantees live here: one open escalation per account and one outbox row per key are unique indexes, not habits.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"},
+)
+
+fact = Table(
+    "fact",
+    metadata,
+    Column("connector", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("record_id", String, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("account_id", String),
+    Column("bug_key", String),
+    Column("modified", String, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("gone", SmallInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    comment="what the CRM said, version by version; the newest seq of a record is its present state",
+    sqlite_with_rowid=False,
+)
+Index(
+    "ix_fact_account",
+    fact.c.connector,
+    fact.c.account_id,
+    sqlite_where=text("account_id IS NOT NULL"),
+    postgresql_where=text("account_id IS NOT NULL"),
+)
+Index(
+    "ix_fact_bug",
+    fact.c.connector,
+    fact.c.bug_key,
+    sqlite_where=text("bug_key IS NOT NULL"),
+    postgresql_where=text("bug_key IS NOT NULL"),
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("connector", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("stamp", BigInteger),
+    Column("record_id", String, nullable=False, server_default=""),
+    Column("read_at", BigInteger, comment="when the last complete read began"),
+    Column("swept_at", BigInteger, comment="when the last complete full read began"),
+    Column("failure", Text, nullable=False, server_default=""),
+    comment="how far each kind of record has been read",
+    sqlite_with_rowid=False,
+)
+
+dirty = Table(
+    "dirty",
+    metadata,
+    Column("connector", String, primary_key=True),
+    Column("account_id", String, primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column(
+        "mark", BigInteger, nullable=False, comment="changes with each marking, so that a mark set while deciding stays"
+    ),
+    comment="accounts that must be decided",
+    sqlite_with_rowid=False,
+)
+
+watch = Table(
+    "watch",
+    metadata,
+    Column("connector", String, primary_key=True),
+    Column("account_id", String, primary_key=True),
+    Column("next_at", BigInteger, index=True),
+    Column("asked", Text, nullable=False, server_default="[]"),
+    Column("written", Text, comment="the flag that the CRM last confirmed"),
+    Column("written_at", BigInteger),
+    Column("read_at", BigInteger, comment="when the account was last read"),
+    comment="accounts to look at although nothing changed, and what the worker knows of its own flag there",
+    sqlite_with_rowid=False,
+)
+
+escalation = Table(
+    "escalation",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("connector", String, nullable=False),
+    Column("account_id", String, nullable=False),
+    Column("level", SmallInteger, nullable=False),
+    Column("status", String, nullable=False),
+    Column("outcome", String),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("resolved_at", BigInteger),
+    Column("version", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    comment="one row an escalation; body is the whole value",
+)
+Index("ix_escalation_account", escalation.c.connector, escalation.c.account_id, escalation.c.opened_at)
+Index(
+    "uq_escalation_one_open",
+    escalation.c.connector,
+    escalation.c.account_id,
+    unique=True,
+    sqlite_where=text("status <> 'resolved'"),
+    postgresql_where=text("status <> 'resolved'"),
+)
+
+trail = Table(
+    "trail",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("connector", String, nullable=False),
+    Column("account_id", String, nullable=False),
+    Column("escalation_id", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("event_no", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("level", SmallInteger),
+    Column("because", Text, nullable=False),
+    Column("policy_version", String, nullable=False),
+    comment="append-only: who did what, when and why",
+    sqlite_autoincrement=True,
+)
+Index("ix_trail_account", trail.c.connector, trail.c.account_id, trail.c.id)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("ordinal", Integer, primary_key=True, autoincrement=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("lane", String, nullable=False, comment="the connector or notifier that delivers it"),
+    Column("kind", String, nullable=False),
+    Column("connector", String, nullable=False),
+    Column("account_id", String, nullable=False),
+    Column("escalation_id", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("event_no", Integer, nullable=False),
+    Column("level", SmallInteger, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+    Column("deadline", BigInteger),
+    Column("owner", String, nullable=False, server_default=""),
+    Column("remote_id", String, nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("remedy", Text, nullable=False, server_default=""),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    comment="effects to bring about; the intent is here before a byte is sent",
+    sqlite_autoincrement=True,
+)
+_PENDING = text("state IN ('new', 'trying', 'unknown')")
+Index("ix_outbox_pending", outbox.c.lane, outbox.c.state, sqlite_where=_PENDING, postgresql_where=_PENDING)
+Index("ix_outbox_order", outbox.c.lane, outbox.c.account_id, sqlite_where=_PENDING, postgresql_where=_PENDING)
+Index("ix_outbox_escalation", outbox.c.escalation_id)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("connector", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("record_id", String, primary_key=True),
+    Column("account_id", String, nullable=False, server_default=""),
+    Column("reason", Text, nullable=False),
+    Column("modified", String, nullable=False, server_default=""),
+    Column("body", Text, nullable=False, server_default=""),
+    Column("since", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    comment="records that could not be understood, with the reason; they go on by themselves once they can",
+    sqlite_with_rowid=False,
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    comment="who runs",
+)
+
+note_of_state = Table(
+    "setting",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
+    comment="the brakes' memory: approved levels, the hold, the kill switch, the last cycle",
+)
