@@ -7,8 +7,9 @@ and not "no": it is `None`, which the caller turns into a question to the CSM.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Context, Decimal, Inexact
 from enum import StrEnum
@@ -142,18 +143,21 @@ class Rates:
     home: Currency
     rates: tuple[Rate, ...]
     max_age: timedelta
+    _by_currency: dict[Currency, list[Rate]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         currency(self.home)
         if self.max_age < timedelta(0):
             raise ValueError(f"the oldest age of a rate must not be negative, not {self.max_age}")
-        seen: set[tuple[Currency, date]] = set()
-        for rate in self.rates:
+        by_currency: dict[Currency, list[Rate]] = {}
+        for rate in sorted(self.rates, key=_dated):
             if rate.to != self.home:
                 raise ValueError(f"the rate {rate} is not into {self.home}: give each rate into the home currency")
-            if (rate.currency, rate.as_of) in seen:
+            earlier = by_currency.setdefault(rate.currency, [])
+            if earlier and earlier[-1].as_of == rate.as_of:
                 raise ValueError(f"two rates for {rate.currency} on {rate.as_of.isoformat()}: keep one")
-            seen.add((rate.currency, rate.as_of))
+            earlier.append(rate)
+        object.__setattr__(self, "_by_currency", by_currency)
 
     def convert(self, money: Money, on: date) -> Conversion | None:
         """`money` in the home currency at the newest rate dated on or before `on` (a calendar day, not a datetime).
@@ -171,8 +175,15 @@ class Rates:
         return Conversion(money, Money(_EXACT.multiply(money.amount, rate.value), self.home), rate)
 
     def _newest(self, source: Currency, on: date) -> Rate | None:
-        fitting = [r for r in self.rates if r.currency == source and timedelta(0) <= on - r.as_of <= self.max_age]
-        return max(fitting, key=lambda rate: rate.as_of, default=None)
+        rates = self._by_currency.get(source, [])
+        position = bisect_right(rates, on, key=_dated)
+        if position == 0 or on - rates[position - 1].as_of > self.max_age:
+            return None
+        return rates[position - 1]
+
+
+def _dated(rate: Rate) -> date:
+    return rate.as_of
 
 
 class NumberStyle(StrEnum):
