@@ -146,6 +146,7 @@ def test_every_fault_of_the_calendars_is_told_at_once() -> None:
                 "c": {"always_open": "yes"},
                 "d": {"zone": "UTC", "always_open": True, "hours": {"mon": ["09:00-18:00"]}},
                 "e": {"zone": "UTC", "hours": {"mon": []}},
+                "late": {"zone": "UTC", "hours": {"sun": ["09:00-08:00"]}},
                 "f": {"zone": "UTC", "hours": {"mon": ["09:00-18:00"]}, "holidays": {"country": "XX"}},
                 "g": {
                     "zone": "UTC",
