@@ -121,16 +121,15 @@ def _fact(row: Any) -> Fact:
 _FACT = (fact.c.kind, fact.c.record_id, fact.c.seen_at, fact.c.modified, fact.c.digest, fact.c.body, fact.c.gone)
 
 
-def account_fact(tx: Connection, connector: ConnectorName, account_id: AccountId) -> Fact | None:
-    """The account's newest version, None when it was never read."""
+def account_facts(tx: Connection, connector: ConnectorName, account_id: AccountId, most: int = 5) -> list[Fact]:
+    """The account's last versions, the newest first; empty when it was never read."""
     statement = (
         select(*_FACT)
         .where(fact.c.connector == connector, fact.c.kind == "account", fact.c.record_id == account_id)
         .order_by(fact.c.seq.desc())
-        .limit(1)
+        .limit(most)
     )
-    row = tx.execute(statement).first()
-    return None if row is None else _fact(row)
+    return [_fact(row) for row in tx.execute(statement)]
 
 
 def attached_facts(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[Fact]:

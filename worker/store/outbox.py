@@ -8,7 +8,7 @@ overtaken cannot settle what another one has taken over.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -183,7 +183,11 @@ def claim(tx: Connection, lane: str, limit: int, owner: str, now: datetime, dead
         .limit(limit)
     )
     taken = [_delivery(row) for row in tx.execute(due).all()]
-    return [mine for mine in taken if _take(tx, mine, owner, now, deadline)]
+    return [
+        replace(mine, state=State.TRYING, attempt=mine.attempt + 1, deadline=deadline)
+        for mine in taken
+        if _take(tx, mine, owner, now, deadline)
+    ]
 
 
 def _take(tx: Connection, delivery: Delivery, owner: str, now: datetime, deadline: datetime) -> bool:
@@ -350,3 +354,25 @@ def _delivery(row: Any) -> Delivery:
         created_at=instant(row.created_at),
         updated_at=instant(row.updated_at),
     )
+
+
+def expire_messages(tx: Connection, lane: str, before: datetime, now: datetime) -> int:
+    """Give up messages that waited since before a time: late chat misleads. Flags and notes never expire."""
+    statement = (
+        update(outbox)
+        .where(
+            outbox.c.lane == lane,
+            outbox.c.kind == Kind.MESSAGE.value,
+            outbox.c.state == State.NEW.value,
+            outbox.c.created_at < micros(before),
+        )
+        .values(state=State.EXPIRED.value, reason="stale, not sent", updated_at=micros(now))
+    )
+    return tx.execute(statement).rowcount
+
+
+def last_flag(tx: Connection, connector: ConnectorName, account_id: AccountId) -> Delivery | None:
+    """The newest flag write of an account, whatever became of it."""
+    statement = select(outbox).where(_flags_of(connector, account_id)).order_by(outbox.c.ordinal.desc()).limit(1)
+    row = tx.execute(statement).first()
+    return None if row is None else _delivery(row)

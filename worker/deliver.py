@@ -1,0 +1,365 @@
+"""Delivering: the outbox drained lane by lane, in batches of the target's size. The only place that retries.
+
+The protocol (architecture, section 8): an intent is committed as on trial, with a deadline, before a byte is sent; what
+was surely not done is tried again with full jitter, within the deadline by tenacity and after it from the outbox; what
+may have been done waits until its deadline and the target's look-up lag are over, is looked up by key, and only then
+sent again. A look-up that fails is not "not found".
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from tenacity import RetryCallState, Retrying, retry_if_result
+
+from connectors.base import (
+    Capabilities,
+    ConnectorError,
+    CreateNote,
+    CreateTask,
+    FatalError,
+    Message,
+    Posting,
+    Result,
+    RetryableError,
+    UpdateRecord,
+    Write,
+    WriteResult,
+)
+from worker.core.model import Channel
+from worker.effects import FlagWrite
+from worker.ports import Ports
+from worker.store import outbox, progress
+from worker.store.codec import decode
+from worker.store.database import Store
+from worker.store.outbox import Delivery, Kind, State
+from worker.wiring import Crm, Outlet
+
+_ROUNDS = 200
+_SAME_ATTEMPT_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to try. `deadline` bounds one attempt as a whole; waits double from `first` to `most`, with full jitter.
+
+    A refused connection or broken credential is probed again after `slow`. Chat older than `chat_age` is not sent.
+    """
+
+    deadline: timedelta = timedelta(seconds=30)
+    first: timedelta = timedelta(seconds=1)
+    most: timedelta = timedelta(minutes=5)
+    slow: timedelta = timedelta(minutes=5)
+    settle: timedelta = timedelta(seconds=5)
+    chat_age: timedelta = timedelta(hours=24)
+
+    def wait(self, attempt: int, draw: float) -> timedelta:
+        """Full jitter: anything from nothing to the doubled wait."""
+        ceiling = min(self.most, self.first * 2 ** min(attempt, 16))
+        return ceiling * draw
+
+
+class Lane(ABC):
+    """One target: how its effects are sent and looked up."""
+
+    name: str
+    batch_size: int
+
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What the target can do."""
+
+    @abstractmethod
+    def send(self, deliveries: Sequence[Delivery], thread_refs: Mapping[str, str]) -> Sequence[WriteResult]:
+        """Send, one result each."""
+
+    @abstractmethod
+    def find(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
+        """Which keys are there, with remote ids."""
+
+    def can_be_repeated(self, delivery: Delivery) -> bool:
+        """Whether sending again does no harm even if the first one arrived."""
+        return self.capabilities().exactly_once or delivery.intent.kind is Kind.FLAG
+
+
+class CrmLane(Lane):
+    """Writes to a CRM."""
+
+    def __init__(self, crm: Crm) -> None:
+        self.name = crm.name
+        self.batch_size = crm.connector.capabilities().batch_size
+        self._crm = crm
+
+    def capabilities(self) -> Capabilities:  # noqa: D102
+        return self._crm.connector.capabilities()
+
+    def send(self, deliveries: Sequence[Delivery], thread_refs: Mapping[str, str]) -> Sequence[WriteResult]:  # noqa: ARG002, D102
+        return self._crm.connector.write([self._write(delivery) for delivery in deliveries])
+
+    def _write(self, delivery: Delivery) -> Write:
+        intent = delivery.intent
+        if intent.kind is Kind.NOTE:
+            return decode(intent.payload, CreateNote)
+        if intent.kind is Kind.TASK:
+            return decode(intent.payload, CreateTask)
+        wanted = decode(intent.payload, FlagWrite)
+        mapping = self._crm.mapping
+        expect = mapping.flag_values(wanted.expect) if self.capabilities().conditional else None
+        return UpdateRecord(
+            intent.key, mapping.flag_object(), intent.account_id, mapping.flag_values(wanted.flag), expect
+        )
+
+    def find(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:  # noqa: D102
+        return self._crm.connector.find([delivery.intent.key for delivery in deliveries])
+
+
+class OutletLane(Lane):
+    """Messages to a channel."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self.name = outlet.name
+        self.batch_size = 1
+        self.channel: Channel = outlet.channel
+        self._notifier = outlet.notifier
+
+    def capabilities(self) -> Capabilities:  # noqa: D102
+        return self._notifier.capabilities()
+
+    def send(self, deliveries: Sequence[Delivery], thread_refs: Mapping[str, str]) -> Sequence[WriteResult]:  # noqa: D102
+        return [self._notifier.send(_threaded(delivery, thread_refs)) for delivery in deliveries]
+
+    def find(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:  # noqa: D102
+        since = min(delivery.created_at for delivery in deliveries)
+        return self._notifier.find([delivery.intent.key for delivery in deliveries], since)
+
+    def can_be_repeated(self, delivery: Delivery) -> bool:
+        """An edit sets a state; anything else would be a second message."""
+        editing = decode(delivery.intent.payload, Message).posting is Posting.EDIT
+        return editing or self.capabilities().exactly_once
+
+
+def _threaded(delivery: Delivery, thread_refs: Mapping[str, str]) -> Message:
+    """The message with the thread it belongs to; without one (the first was refused) it stands for itself."""
+    message = decode(delivery.intent.payload, Message)
+    if message.posting is Posting.POST:
+        return message
+    ref = thread_refs.get(delivery.intent.escalation_id, "")
+    return replace(message, thread_ref=ref) if ref else replace(message, posting=Posting.POST)
+
+
+@dataclass(slots=True)
+class LaneReport:
+    """What delivering on one lane came to."""
+
+    done: int = 0
+    refused: int = 0
+    retried: int = 0
+    unknown: int = 0
+    conflicts: int = 0
+    failure: str = ""
+    remedy: str = ""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is left of a claimed batch."""
+
+    left: list[Delivery]
+    refs: Mapping[str, str]
+    expires: float
+    retry_after: dict[int, timedelta] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+
+
+class Deliverer:
+    """Drains the outbox of every lane; one lane's trouble leaves the others alone."""
+
+    def __init__(self, lanes: Iterable[Lane], store: Store, ports: Ports, patience: Patience) -> None:
+        self._lanes = tuple(lanes)
+        self._store = store
+        self._ports = ports
+        self._patience = patience
+        self._first_seen: dict[tuple[int, int], float] = {}
+        self._resting: dict[str, float] = {}
+
+    def run(self) -> dict[str, LaneReport]:
+        """Bring about what is due now. Returns when nothing is due any more or the lanes rest."""
+        return {lane.name: self._guarded(lane) for lane in self._lanes}
+
+    def waiting(self) -> bool:
+        """Whether effects are on trial whose fate is open."""
+        with self._store.read() as tx:
+            return bool(outbox.in_state(tx, State.TRYING, State.UNKNOWN, limit=1))
+
+    def _guarded(self, lane: Lane) -> LaneReport:
+        report = LaneReport()
+        if self._resting.get(lane.name, 0.0) > self._ports.monotonic():
+            report.failure = "resting after a failure"
+            return report
+        try:
+            self._expire(lane)
+            self._resolve(lane, report)
+            self._drain(lane, report)
+        except ConnectorError as error:
+            self._rest(lane, error, report)
+        return report
+
+    def _rest(self, lane: Lane, error: ConnectorError, report: LaneReport) -> None:
+        report.failure, report.remedy = str(error), error.remedy
+        pause = self._patience.slow
+        if isinstance(error, RetryableError):
+            pause = error.after or self._patience.wait(3, self._ports.draw())
+        self._resting[lane.name] = self._ports.monotonic() + pause.total_seconds()
+
+    def _expire(self, lane: Lane) -> None:
+        if isinstance(lane, OutletLane) and lane.channel is not Channel.EMAIL:
+            now = self._ports.now()
+            with self._store.begin() as tx:
+                outbox.expire_messages(tx, lane.name, now - self._patience.chat_age, now)
+
+    def _drain(self, lane: Lane, report: LaneReport) -> None:
+        for _ in range(_ROUNDS):
+            batch = self._claim(lane)
+            if not batch.left:
+                return
+            self._try(lane, batch, report)
+        report.failure = f"more than {_ROUNDS} batches were due; the rest follows in the next cycle"
+
+    def _claim(self, lane: Lane) -> _Batch:
+        now = self._ports.now()
+        expires = self._ports.monotonic() + self._patience.deadline.total_seconds()
+        with self._store.begin() as tx:
+            taken = outbox.claim(
+                tx, lane.name, lane.batch_size, self._ports.worker_id(), now, now + self._patience.deadline
+            )
+            refs = {
+                delivery.intent.escalation_id: outbox.thread_ref(tx, lane.name, delivery.intent.escalation_id)
+                for delivery in taken
+                if delivery.intent.kind is Kind.MESSAGE
+            }
+        self._ports.at("claimed")
+        return _Batch(taken, refs, expires)
+
+    def _try(self, lane: Lane, batch: _Batch, report: LaneReport) -> None:
+        retrying = Retrying(
+            retry=retry_if_result(bool),
+            stop=lambda state: state.attempt_number >= _SAME_ATTEMPT_TRIES or self._late(batch, state.upcoming_sleep),
+            wait=lambda state: self._jitter(batch, state),
+            sleep=self._ports.sleep,
+            retry_error_callback=lambda state: None,  # noqa: ARG005  what is left goes back to the outbox
+        )
+        try:
+            retrying(self._attempt, lane, batch, report)
+        except (RetryableError, FatalError) as error:
+            self._put_back(batch, report, str(error), getattr(error, "after", None) or self._patience.slow)
+            raise
+        self._put_back(batch, report, "", None)
+
+    def _late(self, batch: _Batch, wait: float) -> bool:
+        return self._ports.monotonic() + wait >= batch.expires
+
+    def _jitter(self, batch: _Batch, state: RetryCallState) -> float:
+        asked = max((after.total_seconds() for after in batch.retry_after.values()), default=0.0)
+        return max(asked, self._patience.wait(state.attempt_number, self._ports.draw()).total_seconds())
+
+    def _attempt(self, lane: Lane, batch: _Batch, report: LaneReport) -> bool:
+        """Send what is left; True when something is left that may be sent again at once."""
+        if self._late(batch, 0.0):
+            return False
+        self._ports.at("send:before")
+        results = self._send(lane, batch)
+        self._ports.at("send:after")
+        left = []
+        for delivery, result in zip(batch.left, results, strict=True):
+            if result.result is Result.RETRY:
+                left.append(delivery)
+                batch.reasons[delivery.ordinal] = result.reason
+                batch.retry_after[delivery.ordinal] = result.retry_after or timedelta(0)
+            else:
+                self._settle(lane, delivery, result, report)
+        batch.left = left
+        return bool(left)
+
+    def _send(self, lane: Lane, batch: _Batch) -> Sequence[WriteResult]:
+        try:
+            results = lane.send(batch.left, batch.refs)
+        except ConnectorError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever a target's library throws, the effect may be there
+            return [WriteResult(Result.UNKNOWN, reason=f"{type(error).__name__}")] * len(batch.left)
+        if len(results) != len(batch.left):
+            reason = f"{len(results)} results for {len(batch.left)} writes"
+            return [WriteResult(Result.UNKNOWN, reason=reason)] * len(batch.left)
+        return results
+
+    def _settle(self, lane: Lane, delivery: Delivery, result: WriteResult, report: LaneReport) -> None:
+        now = self._ports.now()
+        with self._store.begin() as tx:
+            match result.result:
+                case Result.APPLIED | Result.ALREADY_APPLIED:
+                    if outbox.done(tx, delivery, result.remote_id, now):
+                        self._confirm(tx, delivery, now)
+                        report.done += 1
+                case Result.REJECTED:
+                    outbox.end(tx, delivery, State.REFUSED, result.reason, result.remedy, now)
+                    report.refused += 1
+                case Result.CONFLICT:
+                    outbox.end(tx, delivery, State.SUPERSEDED, f"conflict: {result.reason}", "", now)
+                    progress.mark_dirty(tx, delivery.intent.connector, [delivery.intent.account_id], now)
+                    report.conflicts += 1
+                case Result.UNKNOWN | Result.RETRY:
+                    outbox.unknown(tx, delivery, result.reason, now)
+                    report.unknown += 1
+        self._ports.at(f"settled:{lane.name}")
+
+    def _confirm(self, tx: outbox.Connection, delivery: Delivery, now: datetime) -> None:
+        if delivery.intent.kind is Kind.FLAG:
+            flag = decode(delivery.intent.payload, FlagWrite).flag
+            progress.confirm_flag(tx, delivery.intent.connector, delivery.intent.account_id, flag, now)
+
+    def _put_back(self, batch: _Batch, report: LaneReport, reason: str, after: timedelta | None) -> None:
+        """Give what surely did not happen back to the outbox, with a growing wait."""
+        now = self._ports.now()
+        with self._store.begin() as tx:
+            for delivery in batch.left:
+                asked = after or batch.retry_after.get(delivery.ordinal, timedelta(0))
+                wait = max(asked, self._patience.wait(delivery.attempt, self._ports.draw()))
+                outbox.again(tx, delivery, now + wait, reason or batch.reasons.get(delivery.ordinal, ""), now)
+        report.retried += len(batch.left)
+        batch.left = []
+
+    def _resolve(self, lane: Lane, report: LaneReport) -> None:
+        """Find out what became of effects whose attempt ended without an answer."""
+        lag = lane.capabilities().lookup_lag + self._patience.settle
+        with self._store.read() as tx:
+            candidates = outbox.unanswered(tx, lane.name, self._ports.now() - lag, 100)
+        settled = [delivery for delivery in candidates if self._has_settled(delivery, lag)]
+        if not settled:
+            return
+        doubtful = [delivery for delivery in settled if not lane.can_be_repeated(delivery)]
+        found = lane.find(doubtful) if doubtful and lane.capabilities().finds else {}
+        now = self._ports.now()
+        with self._store.begin() as tx:
+            for delivery in settled:
+                remote_id = found.get(delivery.intent.key)
+                if remote_id is not None:
+                    report.done += outbox.done(tx, delivery, remote_id, now)
+                else:
+                    outbox.again(tx, delivery, now, "looked up and not found" if found else "repeated", now)
+
+    def _has_settled(self, delivery: Delivery, lag: timedelta) -> bool:
+        """Whether an attempt is surely over, by this process's own patience: the wall clock may have jumped."""
+        seen_at = self._first_seen.setdefault((delivery.ordinal, delivery.attempt), self._ports.monotonic())
+        over = self._ports.monotonic() - seen_at >= (self._patience.deadline + lag).total_seconds()
+        if over:
+            del self._first_seen[delivery.ordinal, delivery.attempt]
+        return over
+
+
+def lanes_of(crms: Iterable[Crm], outlets: Iterable[Outlet]) -> tuple[Lane, ...]:
+    """Every target, the CRMs first: people shall find the flag when the message reaches them."""
+    crm_lanes: list[Lane] = [CrmLane(crm) for crm in crms]
+    return (*crm_lanes, *(OutletLane(outlet) for outlet in outlets))

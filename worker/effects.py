@@ -1,0 +1,204 @@
+"""A decision's effects as outbox rows: rendered once, keyed for ever, so that a retry sends the same bytes.
+
+The key names connector, account, escalation, event and channel (architecture, section 8): the same event gives the
+same key after any restart, and the outbox holds each key once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from connectors.base import CreateNote, CreateTask, Message, Posting
+from worker.core.model import (
+    AccountId,
+    AddNote,
+    AddTask,
+    Channel,
+    ConnectorName,
+    Event,
+    Flag,
+    Level,
+    Notify,
+    Person,
+    SetFlag,
+)
+from worker.render import Context, Renderer
+from worker.store import outbox
+from worker.store.codec import decode, encode
+from worker.store.outbox import Intent, Kind, State
+from worker.wiring import Outlet
+
+_NAMESPACE = uuid.UUID("6f0d5f0e-5b1e-5c5b-9a65-0d9b8c2f7d11")
+_EDITED_IN_PLACE = frozenset({Channel.SLACK})
+_NOT_BY_MAIL = frozenset({Event.ACKNOWLEDGED, Event.SNOOZED})
+
+
+@dataclass(frozen=True, slots=True)
+class FlagWrite:
+    """The flag to set, and the one that the decision saw: a target that can, refuses when it is another by now."""
+
+    flag: Flag
+    expect: Flag
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an effect is about."""
+
+    connector: ConnectorName
+    account_id: AccountId
+    escalation_id: str
+    level: Level
+    language: str = ""
+
+
+def key_of(subject: Subject, event: Event, event_no: int, channel: str, part: str = "") -> str:
+    """The idempotency key of one effect."""
+    name = "|".join(
+        (subject.connector, subject.account_id, subject.escalation_id, event.value, str(event_no), channel, part)
+    )
+    return str(uuid.uuid5(_NAMESPACE, name))
+
+
+class Effects:
+    """Turns effects into outbox rows."""
+
+    def __init__(self, renderer: Renderer, outlets: Sequence[Outlet]) -> None:
+        self._renderer = renderer
+        self._outlets = outlets
+
+    def intents(
+        self, subject: Subject, effects: Sequence[AddNote | AddTask | Notify], context: Context
+    ) -> list[Intent]:
+        """The rows of the effects that happen once."""
+        return [intent for effect in effects for intent in self._intents(subject, effect, context)]
+
+    def _intents(self, subject: Subject, effect: AddNote | AddTask | Notify, context: Context) -> Iterator[Intent]:
+        own = replace(context, event=effect.event)
+        match effect:
+            case AddNote():
+                yield self._note(subject, effect, own)
+            case AddTask():
+                yield self._task(subject, effect, own)
+            case Notify():
+                for outlet in self._outlets:
+                    yield from self._messages(subject, effect, own, outlet)
+
+    def _note(self, subject: Subject, effect: AddNote, context: Context) -> Intent:
+        key = key_of(subject, effect.event, effect.event_no, "note")
+        note = self._renderer.note(effect, context, key)
+        value = CreateNote(key, subject.account_id, note.title, note.body, context.now)
+        return _intent(subject, effect.event, effect.event_no, subject.connector, Kind.NOTE, key, encode(value))
+
+    def _task(self, subject: Subject, effect: AddTask, context: Context) -> Intent:
+        key = key_of(subject, effect.event, effect.event_no, "task", effect.assignee.id)
+        body = self._renderer.task(effect, context)
+        value = CreateTask(key, subject.account_id, effect.assignee.id, effect.subject, body, effect.due_at)
+        return _intent(subject, effect.event, effect.event_no, subject.connector, Kind.TASK, key, encode(value))
+
+    def _messages(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
+        match outlet.channel:
+            case Channel.EMAIL:
+                if effect.event not in _NOT_BY_MAIL:
+                    yield from self._mail(subject, effect, context, outlet)
+            case Channel.SLACK | Channel.CONSOLE:
+                yield from self._posts(subject, effect, context, outlet)
+
+    def _mail(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
+        to, cc = _addresses(effect.to), _addresses(effect.cc)
+        to, cc = (to, cc) if to else (cc or outlet.to, ())
+        key = key_of(subject, effect.event, effect.event_no, outlet.name, "mail")
+        mail = self._renderer.email(effect, context)
+        message = Message(
+            key=key,
+            posting=Posting.POST,
+            to=to,
+            cc=tuple(address for address in cc if address not in to),
+            subject=mail.subject,
+            text=mail.text,
+            html=mail.html,
+            at=context.now,
+            thread_key=subject.escalation_id,
+        )
+        yield _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
+
+    def _posts(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
+        """One message per escalation: the first event posts it, later ones edit it and add a line to its thread."""
+        first = effect.event in (Event.OPENED, Event.REOPENED) or effect.event_no <= 1
+        if first or outlet.channel not in _EDITED_IN_PLACE:
+            text = self._renderer.slack(effect, context) if first else self._renderer.slack_reply(effect, context)
+            yield self._post(subject, effect, context, outlet, Posting.POST if first else Posting.REPLY, text)
+            return
+        for posting, text in (
+            (Posting.EDIT, self._renderer.slack(effect, context)),
+            (Posting.REPLY, self._renderer.slack_reply(effect, context)),
+        ):
+            yield self._post(subject, effect, context, outlet, posting, text)
+
+    def _post(
+        self, subject: Subject, effect: Notify, context: Context, outlet: Outlet, posting: Posting, text: str
+    ) -> Intent:
+        key = key_of(subject, effect.event, effect.event_no, outlet.name, posting.value)
+        message = Message(
+            key=key,
+            posting=posting,
+            to=outlet.to or tuple(person.name for person in effect.to),
+            cc=() if outlet.to else tuple(person.name for person in effect.cc),
+            subject=context.view.account.name,
+            text=text,
+            at=context.now,
+            thread_key=subject.escalation_id,
+        )
+        return _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
+
+
+def _addresses(people: Sequence[Person]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(person.email for person in people if person.email))
+
+
+def _intent(subject: Subject, event: Event, event_no: int, lane: str, kind: Kind, key: str, payload: bytes) -> Intent:
+    return Intent(
+        key=key,
+        lane=lane,
+        kind=kind,
+        connector=subject.connector,
+        account_id=subject.account_id,
+        escalation_id=subject.escalation_id,
+        event=event,
+        event_no=event_no,
+        level=subject.level,
+        payload=payload,
+    )
+
+
+def ensure_flag(tx: Connection, subject: Subject, flag: Flag, observed: Flag, now: datetime) -> bool:
+    """Enqueue the flag unless the same write is on its way or was refused. Returns whether it was enqueued.
+
+    A refused write waits for `retry`: nothing has changed that would let it succeed.
+    """
+    last = outbox.last_flag(tx, subject.connector, subject.account_id)
+    standing = last is not None and last.state in (*outbox.PENDING, State.REFUSED)
+    if last is not None and standing and decode(last.intent.payload, FlagWrite).flag == flag:
+        return False
+    number = outbox.next_flag_no(tx, subject.connector, subject.account_id)
+    event = Event.OPENED if flag.escalated else Event.RESOLVED
+    key = key_of(subject, event, number, "flag")
+    payload = encode(FlagWrite(flag, observed))
+    outbox.replace_flag(tx, _intent(subject, event, number, subject.connector, Kind.FLAG, key, payload), now)
+    return True
+
+
+def wanted_flag(effects: Sequence[object]) -> Flag | None:
+    """The flag that a decision asks for, if it asks for one."""
+    for effect in effects:
+        if isinstance(effect, SetFlag):
+            return effect.flag
+    return None
+
+
+__all__ = ["Effects", "FlagWrite", "Subject", "ensure_flag", "key_of", "wanted_flag"]
