@@ -166,7 +166,7 @@ class Decider:
         with self._store.begin() as tx:
             situation = self.situation(tx, mark.account_id, now, complete=complete)
             if situation is None:
-                self._give_up(tx, mark, now)
+                self._give_up(tx, mark, now, complete=complete)
                 return
             decision = self._reconcile(situation, now)
             opening = _opens(situation, decision)
@@ -180,12 +180,16 @@ class Decider:
         if opening is not None:
             report.opened.append(opening)
 
-    def _give_up(self, tx: Connection, mark: Mark, now: datetime) -> None:
-        """No version of the account can be mapped: it is set aside until it changes."""
+    def _give_up(self, tx: Connection, mark: Mark, now: datetime, *, complete: bool) -> None:
+        """The account cannot be mapped, or was never read: it is marked again when it changes or comes.
+
+        While a read fails the mark stays: the account may be on the page that is missing.
+        """
         set_aside: list[SetAside] = []
         self._account(tx, mark.account_id, set_aside)
         self._set_aside(tx, mark.account_id, set_aside, now)
-        progress.clear_dirty(tx, self._crm.name, mark)
+        if complete or set_aside:
+            progress.clear_dirty(tx, self._crm.name, mark)
 
     def _set_aside(self, tx: Connection, account_id: AccountId, records: Sequence[SetAside], now: datetime) -> None:
         for each in records:

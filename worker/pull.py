@@ -160,6 +160,8 @@ class Puller:
                 continue
             versions.append(self._version(kind, row, before, digest))
             self._touch(touched, kind, row, before, versions[-1], watched)
+            if before is None and kind is RecordKind.ACCOUNT and not first_load:
+                touched.accounts.add(AccountId(row.record_id))
         facts.append(tx, self._crm.name, kind, versions, began)
         if not first_load:
             progress.release_from_quarantine(tx, self._crm.name, kind, ids)
