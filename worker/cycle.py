@@ -65,6 +65,10 @@ class Cycle:
         self._deciders = {
             crm.name: Decider(crm, store, ports, policy, detector, effects, self._settle(crm, patience)) for crm in crms
         }
+        lags = [crm.connector.capabilities().lookup_lag for crm in crms]
+        lags += [outlet.notifier.capabilities().lookup_lag for outlet in outlets]
+        self.settling = patience.deadline + patience.settle + max(lags, default=timedelta(0))
+        """How long an effect without an answer stays on trial."""
         self.deliverer = Deliverer(lanes_of(crms, outlets), store, ports, patience)
 
     @staticmethod

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from worker.store.codec import instant, micros
 from worker.store.progress import upsert
-from worker.store.schema import lease, note_of_state
+from worker.store.schema import lease, note_of_state, quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +58,8 @@ def setting(tx: Connection, name: str) -> str:
 def set_setting(tx: Connection, name: str, value: str) -> None:
     """Remember a value."""
     upsert(tx, note_of_state, {"name": name, "value": value}, ("name",))
+
+
+def any_quarantined(tx: Connection) -> bool:
+    """Whether any record is set aside."""
+    return tx.execute(select(quarantine.c.record_id).limit(1)).first() is not None

@@ -1,0 +1,245 @@
+"""The loop on one machine: interval, signals, heartbeat, lease, reload.
+
+SIGTERM and SIGINT end it after the present step, at the latest when the present call's deadline is over; what was on
+trial is found out by the next start. SIGHUP reads the configuration again and keeps the old one when it is faulty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+import structlog
+
+from worker.cycle import Cycle, CycleReport
+from worker.exits import ExitCode
+from worker.ports import SystemPorts
+from worker.store import guard, outbox
+from worker.store.codec import encode
+from worker.store.database import Store, StoreBusyError, StoreError
+from worker.store.outbox import State
+
+_LEASE = "runner"
+_LAST_CYCLE = "last_cycle"
+_log = structlog.get_logger(__name__)
+
+
+class AlreadyRunningError(Exception):
+    """Another worker holds the lease of this store."""
+
+
+class Running(Protocol):
+    """What the loop needs of an open worker; closing lets go of connections, the store excepted."""
+
+    cycle: Cycle
+    interval: timedelta
+    heartbeat: Path | None
+
+    def close(self) -> None:
+        """Let go of connectors and notifiers."""
+        ...
+
+
+@dataclass(slots=True)
+class Signals:
+    """What the operating system asked for."""
+
+    stop: bool = False
+    reload: bool = False
+
+
+@contextmanager
+def listening(ports: SystemPorts) -> Iterator[Signals]:
+    """Turn signals into wishes for as long as the block runs. Outside the main thread nothing is caught."""
+    signals = Signals()
+    if threading.current_thread() is not threading.main_thread():
+        yield signals
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        signals.stop = True
+        ports.stop()
+
+    def reload(_number: int, _frame: FrameType | None) -> None:
+        signals.reload = True
+
+    wanted = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}
+    before = {number: signal.signal(number, action) for number, action in wanted.items()}
+    try:
+        yield signals
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+
+
+class Runner:
+    """Runs cycles until it is asked to stop."""
+
+    def __init__(self, running: Running, store: Store, ports: SystemPorts) -> None:
+        self._running = running
+        self._store = store
+        self._ports = ports
+        self._failures: dict[str, str] = {}
+
+    def loop(self, signals: Signals, reopen: Callable[[], Running]) -> ExitCode:
+        """Run a cycle each interval. Raises AlreadyRunningError when another worker holds the lease."""
+        self._take_lease()
+        try:
+            while not signals.stop:
+                if signals.reload:
+                    signals.reload = False
+                    self._reload(reopen)
+                started = self._ports.monotonic()
+                self._guarded_cycle()
+                rest = self._running.interval.total_seconds() - (self._ports.monotonic() - started)
+                self._ports.sleep(max(1.0, rest))
+                self._take_lease()
+        finally:
+            self._let_go()
+        return ExitCode.OK
+
+    def once(self) -> tuple[ExitCode, CycleReport]:
+        """One cycle, for cron: also waits until every effect on trial has an answer."""
+        self._take_lease()
+        try:
+            report = self._cycle()
+            patience = 3
+            while report.writes and patience and self._running.cycle.deliverer.waiting():
+                self._ports.sleep(self._running.cycle.settling.total_seconds())
+                report.lanes = self._running.cycle.deliverer.run()
+                patience -= 1
+        finally:
+            self._let_go()
+        return self.exit_code(report), report
+
+    def _guarded_cycle(self) -> None:
+        """A full disk or a locked database ends a cycle, never the worker: nothing was sent without its intent."""
+        try:
+            self._cycle()
+        except StoreError as error:
+            self._report_failure("store", str(error), error.remedy)
+        else:
+            self._report_failure("store", "", "")
+
+    def _cycle(self) -> CycleReport:
+        report = self._running.cycle.run()
+        self._log_cycle(report)
+        with self._store.begin() as tx:
+            guard.set_setting(tx, _LAST_CYCLE, encode(summary(report)).decode())
+        self._beat(report.began)
+        return report
+
+    def _log_cycle(self, report: CycleReport) -> None:
+        told = summary(report)
+        if told["opened"] or told["changed"] or told["delivered"] or told["read_changed"]:
+            _log.info("cycle", **told)
+        for name, crm in report.crms.items():
+            for kind, read in crm.reads.items():
+                self._report_failure(f"{name}.{kind.value}", read.failure, read.remedy)
+            for account, reason in crm.decided.failed:
+                self._report_failure(f"{name}.account.{account}", reason, "see `explain` for this account")
+            if crm.alarm and crm.hold is not None:
+                _log.error(
+                    "new escalations are held",
+                    connector=name,
+                    why=crm.hold.why.value,
+                    count=crm.hold.count,
+                    by_level=crm.hold.by_level,
+                    remedy="look at them with `dry-run`, then say yes with `approve`",
+                )
+        for lane, delivered in report.lanes.items():
+            self._report_failure(f"lane.{lane}", delivered.failure, delivered.remedy)
+            if delivered.refused:
+                _log.error("refused", lane=lane, count=delivered.refused, remedy="see `dead-letters`, then `retry`")
+
+    def _report_failure(self, where: str, failure: str, remedy: str) -> None:
+        """Log a failure when it begins, changes or ends, not each time it is met."""
+        before = self._failures.get(where, "")
+        if failure == before:
+            return
+        if failure:
+            self._failures[where] = failure
+            _log.error("failure", where=where, reason=failure, remedy=remedy)
+        else:
+            del self._failures[where]
+            _log.info("failure is over", where=where, reason=before)
+
+    def _reload(self, reopen: Callable[[], Running]) -> None:
+        try:
+            fresh = reopen()
+        except Exception as error:  # noqa: BLE001  whatever is wrong with the new one, the old one goes on
+            _log.error("new configuration refused, the old one stays", reason=str(error))
+            return
+        self._running.close()
+        self._running = fresh
+        _log.info("configuration read again")
+
+    def _take_lease(self) -> None:
+        now = self._ports.now()
+        until = now + max(self._running.interval * 3, timedelta(minutes=3))
+        try:
+            with self._store.begin() as tx:
+                mine = guard.take_lease(tx, _LEASE, self._ports.worker_id(), now, until)
+                other = guard.holder(tx, _LEASE)
+        except StoreBusyError:
+            return
+        if not mine:
+            since = "" if other is None else f" until {other.expires_at:%H:%M:%S} UTC unless it renews"
+            raise AlreadyRunningError(f"another worker runs on this store{since}")
+
+    def _let_go(self) -> None:
+        with contextlib.suppress(StoreError), self._store.begin() as tx:
+            guard.drop_lease(tx, _LEASE, self._ports.worker_id())
+
+    def _beat(self, moment: datetime) -> None:
+        path = self._running.heartbeat
+        if path is None:
+            return
+        with contextlib.suppress(OSError), tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+            file.write(moment.isoformat())
+            file.close()
+            os.replace(file.name, path)  # noqa: PTH105  atomic by contract
+
+    def exit_code(self, report: CycleReport) -> ExitCode:
+        """What a cycle's result means to cron."""
+        if any(read.failure for crm in report.crms.values() for read in crm.reads.values()):
+            return ExitCode.FINDINGS
+        if any(lane.failure for lane in report.lanes.values()):
+            return ExitCode.FINDINGS
+        if any(crm.decided.failed for crm in report.crms.values()):
+            return ExitCode.FINDINGS
+        if any(crm.hold for crm in report.crms.values()) or not report.writes:
+            return ExitCode.HELD
+        with self._store.read() as tx:
+            leftovers = outbox.in_state(tx, State.REFUSED, State.EXPIRED, limit=1) or guard.any_quarantined(tx)
+        return ExitCode.LEFTOVERS if leftovers else ExitCode.OK
+
+
+def summary(report: CycleReport) -> dict[str, object]:
+    """A cycle in one flat line, for the log, the store and people."""
+    reads = [read for crm in report.crms.values() for read in crm.reads.values()]
+    decided = [crm.decided for crm in report.crms.values()]
+    return {
+        "began": report.began.isoformat(),
+        "took_ms": round(report.took.total_seconds() * 1000),
+        "read": sum(read.rows for read in reads),
+        "read_changed": sum(read.changed for read in reads),
+        "unreadable": sum(read.bad for read in reads),
+        "failures": sorted({read.failure for read in reads if read.failure}),
+        "opened": sum(len(each.opened) for each in decided),
+        "changed": sum(each.changed for each in decided),
+        "held": sum(len(each.held) for each in decided),
+        "delivered": sum(lane.done for lane in report.lanes.values()),
+        "refused": sum(lane.refused for lane in report.lanes.values()),
+        "writes": report.writes,
+    }
