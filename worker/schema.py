@@ -1,0 +1,308 @@
+"""The shape of config/escalation.yaml: every key with its type, its default and what it means.
+
+The JSON Schema for editors is made from these models, and the reference in config/README.md speaks of the same keys.
+Times, amounts and names are read by `worker.written`, so that a fault shows the right form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.fields import FieldInfo
+
+from worker import written
+from worker.core.model import BUILT_IN_TRIGGERS, Level, Role
+from worker.core.money import Money
+from worker.secrets import SecretSource, Source
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(written.duration),
+    PlainSerializer(written.in_units),
+    WithJsonSchema({"type": "string", "pattern": r"^([0-9]{1,6}[wdhms]\s*)+$", "examples": ["4h", "15m", "7d"]}),
+]
+Amount = Annotated[
+    Money,
+    BeforeValidator(written.money),
+    PlainSerializer(written.in_digits),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^[A-Z]{3} [0-9]+(\.[0-9]+)?$", "examples": ["IDR 10000000"]},
+                {
+                    "type": "object",
+                    "properties": {"amount": {"type": "number"}, "currency": {"type": "string"}},
+                    "required": ["amount", "currency"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+LevelName = Annotated[
+    Level,
+    BeforeValidator(lambda value: written.name_in(Level, value)),
+    PlainSerializer(lambda level: level.name),
+    WithJsonSchema({"enum": list(written.names_of(Level))}),
+]
+RoleName = Annotated[
+    Role,
+    BeforeValidator(lambda value: written.name_in(Role, value)),
+    PlainSerializer(lambda role: role.value),
+    WithJsonSchema({"enum": list(written.names_of(Role))}),
+]
+
+
+def _source(value: object) -> SecretSource:
+    kinds = tuple(source.value for source in Source)
+    if isinstance(value, SecretSource):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError("a secret must not stand in this file: put it elsewhere and write {env: NAME} or {file: PATH}")
+    if len(value) != 1 or next(iter(value)) not in kinds:
+        raise ValueError("expected one of {env: NAME}, {file: PATH} and {credential: NAME}")
+    kind, name = next(iter(value.items()))
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"{kind} needs a name")
+    return SecretSource(Source(kind), name.strip())
+
+
+SecretPlace = Annotated[
+    SecretSource,
+    BeforeValidator(_source),
+    PlainSerializer(str),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {source.value: {"type": "string"} for source in Source},
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": False,
+        }
+    ),
+]
+
+
+def _text_or_source(value: object) -> str | SecretSource:
+    if isinstance(value, str):
+        return value
+    return _source(value)
+
+
+TextOrSecret = Annotated[
+    str | SecretSource,
+    BeforeValidator(_text_or_source),
+    PlainSerializer(str),
+    WithJsonSchema({"type": ["string", "object"]}),
+]
+
+
+def _names(known: Iterable[str]) -> FieldInfo:
+    """For editors only: the loader's own message knows the nearest name."""
+    info: FieldInfo = Field(json_schema_extra={"propertyNames": {"enum": list(known)}})
+    return info
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+EXECUTIVE_TITLES = (
+    *(
+        "ceo",
+        "cfo",
+        "cto",
+        "coo",
+        "cio",
+        "ciso",
+        "cmo",
+        "cpo",
+        "chief",
+        "president",
+        "vice president",
+        "vp",
+        "svp",
+        "evp",
+        "managing director",
+        "general manager",
+        "director",
+        "head of",
+        "founder",
+        "co-founder",
+        "owner",
+        "chairman",
+        "chairwoman",
+        "chairperson",
+        "commissioner",
+        "board member",
+        "general counsel",
+    ),
+    *("direktur", "wakil direktur", "dirut", "presdir", "komisaris", "kepala divisi", "pendiri", "pemilik", "pimpinan"),
+)
+
+
+class Section(BaseModel):
+    """What all parts share: unknown keys are faults, nothing is converted silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+
+
+class TriggerRow(Section):
+    """One row of the table: a level for each segment, and the executive who answers at L3."""
+
+    standard: LevelName | None = Field(default=None, description="level for an ordinary account")
+    high_value: LevelName | None = Field(default=None, description="level for an account above high_value_arr")
+    strategic: LevelName | None = Field(default=None, description="level for an account of a strategic tier")
+    executive: RoleName | None = Field(default=None, description="who answers at L3")
+    enabled: bool | None = Field(default=None, description="false switches the trigger off")
+    restricted: bool | None = Field(
+        default=None, description="true keeps details of the customer out of shared channels"
+    )
+
+
+class CustomTriggerRow(TriggerRow):
+    """A trigger of your own: a CEL expression that is true for the accounts to escalate."""
+
+    when: Annotated[str, Field(min_length=1, description="CEL expression, see config/README.md")]
+    detail: str = Field(default="", description="one plain sentence for the people who read the note")
+
+
+class Hold(Section):
+    """How long evidence must be there before opening, and gone before stepping down."""
+
+    enter: Duration = timedelta(0)
+    leave: Duration = timedelta(hours=24)
+
+
+class LevelRow(Section):
+    """How fast a level is answered, by whom, and on which calendar."""
+
+    response: Duration | None = Field(default=None, description="time to acknowledge")
+    owner: RoleName | None = None
+    calendar: str | None = Field(default=None, description="wall_clock, or a name of calendars.yaml")
+    hold: Hold | None = None
+
+
+class PersonRow(Section):
+    """Who stands for a role where the account names nobody."""
+
+    id: str = Field(default="", description="the person's id in the CRM, for tasks")
+    name: Annotated[str, Field(min_length=1)]
+    email: Annotated[str, Field(pattern=r"^([^@\s<>,;]+@[^@\s<>,;]+)?$")] = ""
+    title: str = ""
+    active: bool = True
+
+
+class Segments(Section):
+    """What makes an account high-value or strategic."""
+
+    high_value_arr: Amount | None = Field(default=None, description="ARR from which an account is high-value")
+    high_value_tiers: list[str] = Field(default_factory=lambda: ["enterprise"])
+    strategic_tiers: list[str] = Field(default_factory=lambda: ["strategic"])
+
+
+class Disputes(Section):
+    """Above `enter` a dispute (or an account's open total) escalates; below `leave` the reason goes."""
+
+    enter: Amount | None = None
+    leave: Amount | None = None
+
+
+class BrakesSection(Section):
+    """When the worker stops and asks."""
+
+    writes: bool = Field(default=True, description="false is the kill switch: keep watching, write nothing")
+    first_run_asks: bool = True
+    most_new: Count = Field(default=50, description="newly escalated accounts in one cycle")
+    most_share: Annotated[Decimal | int, Field(gt=0, le=1)] = Field(
+        default=Decimal("0.10"), description="share of all accounts newly escalated in one cycle"
+    )
+
+
+class Opened(Section):
+    """What connectors and notifiers have in common."""
+
+    module: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")] | None = None
+    options: dict[str, object] = Field(default_factory=dict, description="what the module itself understands")
+    secrets: dict[Name, SecretPlace] = Field(default_factory=dict)
+
+
+class ConnectorSection(Opened):
+    """One CRM; the name decides the module and the mapping unless they are given."""
+
+    mapping: str | None = Field(default=None, description="file; mappings/NAME.yaml by default")
+    settle: Duration | None = Field(
+        default=None, description="how long this CRM may commit changes with an older stamp"
+    )
+
+
+class NotifierSection(Opened):
+    """One channel; `to` are the shared addresses or channels, people get theirs from the CRM."""
+
+    channel: Literal["slack", "email", "console"] | None = None
+    to: list[str] = Field(default_factory=list)
+
+
+class Retry(Section):
+    """The only retries there are: full jitter between the first and the longest wait."""
+
+    attempts: Annotated[int, Field(ge=1, le=100)] = 8
+    first_wait: Duration = timedelta(seconds=1)
+    max_wait: Duration = timedelta(minutes=10)
+    deadline: Duration = Field(default=timedelta(seconds=30), description="for one call in total")
+
+
+class Heartbeat(Section):
+    """Who is told after every good cycle."""
+
+    file: str | None = None
+    url: TextOrSecret | None = None
+
+
+class Log(Section):
+    """Lines on stderr; `auto` is for people on a terminal and JSON elsewhere."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class PolicyFile(Section):
+    """The whole file."""
+
+    language: Literal["en", "id"] = Field(default="en", description="of notes and messages")
+    connectors: Annotated[dict[Name, ConnectorSection], Field(min_length=1)]
+    notifiers: dict[Name, NotifierSection] = Field(default_factory=lambda: {"console": NotifierSection()})
+    triggers: Annotated[dict[str, TriggerRow], _names(BUILT_IN_TRIGGERS)] = Field(default_factory=dict)
+    custom_triggers: dict[Name, CustomTriggerRow] = Field(default_factory=dict)
+    levels: dict[Annotated[str, Field(pattern="^L[123]$")], LevelRow] = Field(default_factory=dict)
+    people: Annotated[dict[str, PersonRow], _names(written.names_of(Role))] = Field(default_factory=dict)
+    segments: Segments = Segments()
+    disputes: Disputes = Disputes()
+    bug_accounts: Annotated[int, Field(ge=2, le=1000)] = Field(
+        default=2, description="accounts that one bug must concern"
+    )
+    health_stale_after: Duration = timedelta(days=7)
+    reopen_within: Duration = timedelta(days=14)
+    executive_titles: list[Annotated[str, Field(min_length=2)]] = Field(default_factory=lambda: list(EXECUTIVE_TITLES))
+    brakes: BrakesSection = BrakesSection()
+    calendars: str | None = Field(default=None, description="file; calendars.yaml by default")
+    rates: str | None = Field(default=None, description="file; rates.yaml by default")
+    phrases: str | None = Field(default=None, description="folder; phrases by default")
+    templates: str | None = Field(default=None, description="folder; templates by default")
+    state_dir: str | None = Field(default=None, description="folder of the state; $STATE_DIRECTORY or state by default")
+    store: TextOrSecret | None = Field(default=None, description="database URL; a SQLite file in state_dir by default")
+    interval: Duration = timedelta(seconds=60)
+    overlap: Duration = timedelta(minutes=15)
+    sweep_every: Duration = Field(
+        default=timedelta(hours=24), description="how often everything is compared, not only changes"
+    )
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] = 730
+    chat_max_age: Duration = Field(
+        default=timedelta(hours=24), description="a chat message older than this is not sent"
+    )
+    retry: Retry = Retry()
+    heartbeat: Heartbeat = Heartbeat()
+    log: Log = Log()
