@@ -6,7 +6,9 @@ clock, sleeps or draws a random number.
 
 from __future__ import annotations
 
+import os
 import random
+import socket
 import threading
 import time
 import uuid
@@ -34,7 +36,7 @@ class Ports(Protocol):
         ...
 
     def worker_id(self) -> str:
-        """Names this process among all that share the store."""
+        """Names this process among all that share the store: host, process id and chance, joined by colons."""
         ...
 
     def at(self, point: str) -> None:
@@ -48,7 +50,7 @@ class SystemPorts:
     def __init__(self) -> None:
         self._stopped = threading.Event()
         self._random = random.Random()  # noqa: S311  jitter needs no cryptography
-        self._id = f"w-{uuid.uuid4().hex[:12]}"
+        self._id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
     def now(self) -> datetime:  # noqa: D102
         return datetime.now(UTC)

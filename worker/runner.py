@@ -189,8 +189,10 @@ class Runner:
         until = now + max(self._running.interval * 3, timedelta(minutes=3))
         try:
             with self._store.begin() as tx:
-                mine = guard.take_lease(tx, _LEASE, self._ports.worker_id(), now, until)
                 other = guard.holder(tx, _LEASE)
+                if other is not None and _is_dead(other.owner, self._ports.worker_id()):
+                    guard.drop_lease(tx, _LEASE, other.owner)
+                mine = guard.take_lease(tx, _LEASE, self._ports.worker_id(), now, until)
         except StoreBusyError:
             return
         if not mine:
@@ -208,7 +210,7 @@ class Runner:
         with contextlib.suppress(OSError), tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
             file.write(moment.isoformat())
             file.close()
-            os.replace(file.name, path)  # noqa: PTH105  atomic by contract
+            os.replace(file.name, path)
 
     def exit_code(self, report: CycleReport) -> ExitCode:
         """What a cycle's result means to cron."""
@@ -223,6 +225,23 @@ class Runner:
         with self._store.read() as tx:
             leftovers = outbox.in_state(tx, State.REFUSED, State.EXPIRED, limit=1) or guard.any_quarantined(tx)
         return ExitCode.LEFTOVERS if leftovers else ExitCode.OK
+
+
+def _is_dead(owner: str, own: str) -> bool:
+    """Whether a holder was a process of this machine that is gone: a killed worker's successor need not wait."""
+    host, pid, *_ = [*owner.split(":"), "", ""]
+    own_host, own_pid, *_ = own.split(":")
+    if owner == own or host != own_host or not pid.isdecimal():
+        return False
+    if pid == own_pid:
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def summary(report: CycleReport) -> dict[str, object]:
