@@ -1,0 +1,319 @@
+"""Phrase packs from `config/phrases/*.yaml`, compiled with google-re2 (linear in the text, whatever the pattern).
+
+A pattern is RE2 syntax over lower-case text with three conveniences: `{name}` stands for an entry of `words` of any
+pack, a blank for one or more blanks, an apostrophe for any number of them, none included. It matches whole words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import re2
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError
+
+from worker.core.model import BUILT_IN_TRIGGERS, Certainty, TriggerId
+from worker.core.phrases import Guard, GuardKind, Phrase, PhraseBook, Place, Scope
+
+_MACRO = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+_TOP = {"words", "guards", "phrases"}
+_PHRASE = {"id", "label", "certainty", "place", "needs", "ignores", "patterns", "yes", "no"}
+_GUARD = {"id", "kind", "scope", "effect", "labels", "patterns", "unless"}
+_NEEDED_PHRASE = ("id", "label", "patterns", "yes", "no")
+_NEEDED_GUARD = ("id", "kind", "scope", "effect", "patterns")
+_MEMORY = 256 << 20
+_Choice = TypeVar("_Choice", Certainty, Place, GuardKind, Scope)
+
+
+class PhraseBookError(ValueError):
+    """The packs can't be used; `faults` names every fault as `file:line:column: what is wrong and what to do`."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+class _FaultError(ValueError):
+    """One fault at the place that is being read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Expression:
+    pattern: re2._Regexp
+
+    def spans(self, text: bytes) -> Iterator[tuple[int, int]]:
+        return (match.span() for match in self.pattern.finditer(text))
+
+    def found(self, text: bytes) -> bool:
+        return self.pattern.search(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _AllPhrases:
+    phrases: re2.Set
+
+    def candidates(self, text: bytes) -> Sequence[int]:
+        return sorted(self.phrases.Match(text))
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """What has been read so far, and every fault."""
+
+    words: dict[str, str] = field(default_factory=dict)
+    phrases: list[Phrase] = field(default_factory=list)
+    expressions: list[str] = field(default_factory=list)
+    guards: list[Guard] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
+
+
+def load(folder: Path) -> PhraseBook:
+    """All `*.yaml` packs of `folder` as one book; PhraseBookError with every fault of every pack."""
+    shelf = _Shelf()
+    packs = [(path, pack) for path in sorted(folder.glob("*.yaml")) if (pack := _document(path, shelf)) is not None]
+    if not packs and not shelf.faults:
+        shelf.faults.append(f"{folder}: no phrase packs (*.yaml) here: name the folder that holds them")
+    for path, pack in packs:
+        _read_words(path, pack, shelf)
+    for path, pack in packs:
+        _each(path, pack, "guards", shelf, _guard)
+        _each(path, pack, "phrases", shelf, _phrase)
+    if shelf.faults:
+        raise PhraseBookError(shelf.faults)
+    return PhraseBook(tuple(shelf.phrases), tuple(shelf.guards), _sieve(shelf.expressions))
+
+
+def _document(path: Path, shelf: _Shelf) -> CommentedMap | None:
+    try:
+        pack = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
+        shelf.faults.append(f"{where}: {error.problem or 'this is no YAML'}: correct the file")
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        shelf.faults.append(f"{path}: can't be read ({error}): make it a readable UTF-8 file")
+        return None
+    if not isinstance(pack, CommentedMap):
+        shelf.faults.append(f"{path}:1:1: a pack is a mapping with words, guards and phrases")
+        return None
+    shelf.faults += [
+        f"{_at(path, pack, key)}: {key!r} is unknown: use {', '.join(sorted(_TOP))}" for key in pack if key not in _TOP
+    ]
+    return pack
+
+
+def _read_words(path: Path, pack: CommentedMap, shelf: _Shelf) -> None:
+    words = pack.get("words")
+    for name in words if isinstance(words, CommentedMap) else ():
+        if name in shelf.words:
+            shelf.faults.append(f"{_at(path, words, name)}: the words {name!r} are defined twice: rename one")
+        try:
+            shelf.words[name] = "(?:" + "|".join(_texts(words, name)) + ")"
+        except _FaultError as fault:
+            shelf.faults.append(f"{_at(path, words, name)}: {fault}")
+
+
+def _each(path: Path, pack: CommentedMap, section: str, shelf: _Shelf, read: Callable[[_Entry], None]) -> None:
+    entries = pack.get(section, [])
+    if not isinstance(entries, CommentedSeq | list):
+        shelf.faults.append(f"{_at(path, pack, section)}: {section} must be a list")
+        return
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, CommentedMap):
+            shelf.faults.append(f"{_at(path, entries, number)}: each of {section} must be a mapping")
+            continue
+        read(_Entry(path, entry, shelf))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One phrase or guard as written, that notes its faults where they stand."""
+
+    path: Path
+    source: CommentedMap
+    shelf: _Shelf
+
+    def fault(self, key: str, text: str) -> None:
+        self.shelf.faults.append(f"{_at(self.path, self.source, key)}: {text}")
+
+    def check_keys(self, known: set[str], needed: Sequence[str]) -> bool:
+        for key in self.source:
+            if key not in known:
+                self.fault(key, f"{key!r} is unknown: use {', '.join(sorted(known))}")
+        missing = [key for key in needed if not self.source.get(key)]
+        if missing:
+            self.fault("", f"{self.source.get('id', 'this entry')} lacks {', '.join(missing)}: add it")
+        identity = str(self.source.get("id", ""))
+        if identity in self.shelf.ids:
+            self.fault("id", f"the id {identity!r} is used twice: rename one")
+        self.shelf.ids.add(identity)
+        return not missing
+
+    def choice(self, key: str, kind: type[_Choice], default: _Choice) -> _Choice:
+        value = self.source.get(key, default.value)
+        try:
+            return kind(value)
+        except ValueError:
+            self.fault(key, f"{key} {value!r} is unknown: use {', '.join(kind)}")
+            return default
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        try:
+            return _texts(self.source, key) if key in self.source else ()
+        except _FaultError as fault:
+            self.fault(key, str(fault))
+            return ()
+
+    def labels(self, key: str) -> frozenset[TriggerId]:
+        values = self.texts(key)
+        for value in values:
+            if value not in BUILT_IN_TRIGGERS:
+                self.fault(key, f"{value!r} is no trigger: use {', '.join(BUILT_IN_TRIGGERS)}")
+        return frozenset(TriggerId(value) for value in values)
+
+    def expression(self, key: str, form: str) -> tuple[str, _Expression | None]:
+        expanded: list[str] = []
+        for number, pattern in enumerate(self.texts(key)):
+            try:
+                text = _expand(pattern, self.shelf.words)
+                _compile(form.format(text))
+            except (_FaultError, re2.error) as error:
+                place = (
+                    _at(self.path, self.source[key], number)
+                    if isinstance(self.source[key], CommentedSeq)
+                    else _at(self.path, self.source, key)
+                )
+                self.shelf.faults.append(f"{place}: {_reason(error)}: correct the pattern {pattern!r}")
+                continue
+            expanded.append(text)
+        if not expanded:
+            return "", None
+        whole = form.format("(?:" + "|".join(expanded) + ")")
+        return whole, _Expression(_compile(whole))
+
+
+_FORMS = {
+    Scope.BEFORE: r"(?:^|\b){}[ ,]*$",
+    Scope.AFTER: r"^[ ,]*{}(?:\b|$)",
+    Scope.SENTENCE: r"\b{}(?:\b|$)",
+    Scope.TEXT: r"\b{}(?:\b|$)",
+}
+
+
+def _guard(entry: _Entry) -> None:
+    if not entry.check_keys(_GUARD, _NEEDED_GUARD):
+        return
+    scope = entry.choice("scope", Scope, Scope.SENTENCE)
+    effect = entry.source["effect"]
+    if effect not in {"drop", "weaken"}:
+        entry.fault("effect", f"effect {effect!r} is unknown: use drop or weaken")
+    _, matcher = entry.expression("patterns", _FORMS[scope])
+    _, unless = entry.expression("unless", _FORMS[Scope.SENTENCE])
+    kind = entry.choice("kind", GuardKind, GuardKind.NEGATION)
+    labels = entry.labels("labels")
+    if matcher is not None:
+        weaker = Certainty.POSSIBLE if effect == "weaken" else None
+        entry.shelf.guards.append(Guard(str(entry.source["id"]), kind, scope, weaker, labels, matcher, unless))
+
+
+def _phrase(entry: _Entry) -> None:
+    if not entry.check_keys(_PHRASE, _NEEDED_PHRASE):
+        return
+    labels = entry.labels("label")
+    certainty = entry.choice("certainty", Certainty, Certainty.CERTAIN)
+    place = entry.choice("place", Place, Place.OWN)
+    whole, matcher = entry.expression("patterns", _FORMS[Scope.SENTENCE])
+    needs = tuple(_need(entry, name) for name in entry.texts("needs"))
+    ignores = frozenset(GuardKind(name) for name in entry.texts("ignores") if _known_kind(entry, name))
+    if matcher is None or not labels:
+        return
+    entry.shelf.expressions.append(whole)
+    entry.shelf.phrases.append(
+        Phrase(
+            str(entry.source["id"]),
+            min(labels),
+            certainty,
+            matcher,
+            place,
+            tuple(need for need in needs if need is not None),
+            ignores,
+            entry.texts("yes"),
+            entry.texts("no"),
+        )  # fmt: skip
+    )
+
+
+def _need(entry: _Entry, name: str) -> _Expression | None:
+    try:
+        return _Expression(_compile(_FORMS[Scope.TEXT].format(_expand(f"{{{name}}}", entry.shelf.words))))
+    except (_FaultError, re2.error) as error:
+        entry.fault("needs", _reason(error))
+        return None
+
+
+def _known_kind(entry: _Entry, name: str) -> bool:
+    if name in set(GuardKind):
+        return True
+    entry.fault("ignores", f"{name!r} is no kind of guard: use {', '.join(GuardKind)}")
+    return False
+
+
+def _expand(pattern: str, words: Mapping[str, str], depth: int = 0) -> str:
+    def replaced(match: re.Match[str]) -> str:
+        if match[1] not in words:
+            raise _FaultError(f"the words {match[1]!r} are defined in no pack")
+        if depth > 8:
+            raise _FaultError(f"the words {match[1]!r} stand for themselves")
+        return _expand(words[match[1]], words, depth + 1)
+
+    expanded = _MACRO.sub(replaced, pattern)
+    return expanded.replace(" ", "[ ]+").replace("[[ ]+", "[ ").replace("'", "'*") if depth == 0 else expanded
+
+
+def _compile(pattern: str) -> re2._Regexp:
+    return re2.compile(pattern.encode("ascii"), _options())
+
+
+def _options() -> re2.Options:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    options.never_capture = True
+    options.max_mem = _MEMORY
+    return options
+
+
+def _sieve(expressions: Sequence[str]) -> _AllPhrases:
+    phrases = re2.Set.SearchSet(_options())
+    for expression in expressions:
+        phrases.Add(expression.encode("ascii"))
+    phrases.Compile()
+    return _AllPhrases(phrases)
+
+
+def _texts(source: CommentedMap, key: str) -> tuple[str, ...]:
+    value = source[key]
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        raise _FaultError(f"{key} must be a text or a list of texts")
+    return tuple(str(text) for text in texts)
+
+
+def _reason(error: Exception) -> str:
+    reason = error.args[0] if error.args else error
+    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+
+
+def _at(path: Path, source: CommentedMap | CommentedSeq, key: str | int) -> str:
+    try:
+        line, column = source.lc.value(key) if isinstance(key, str) and key in source else source.lc.item(key)
+    except (KeyError, AttributeError, TypeError, IndexError):
+        line, column = source.lc.line, source.lc.col
+    return f"{path}:{line + 1}:{column + 1}"
