@@ -1,12 +1,15 @@
-"""Opens what the settings name: connectors and notifiers by module, the store by URL, phrases, templates."""
+"""Opens what the settings name: connectors and notifiers by module, with their secrets, only when they are used."""
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connectors.base import Connector, Notifier
+from connectors.base import Connector, FatalError, Notifier
 from worker.core.model import Channel, ConnectorName
-from worker.mapping import CrmMapping
+from worker.mapping import CrmMapping, load_mapping
+from worker.settings import ConnectorSettings, NotifierSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +29,46 @@ class Outlet:
     channel: Channel
     notifier: Notifier
     to: tuple[str, ...] = ()
+
+
+def open_crms(settings: Settings) -> tuple[Crm, ...]:
+    """Every CRM of the settings. Raises FatalError naming the connector that cannot be opened."""
+    return tuple(_open_crm(each) for each in settings.connectors)
+
+
+def _open_crm(settings: ConnectorSettings) -> Crm:
+    module = _module(settings.module, settings.name)
+    connect = getattr(module, "connect", None)
+    if connect is None:
+        raise FatalError(
+            f"connector {settings.name}: module {settings.module} has no connect()", "see connectors/base.py"
+        )
+    return Crm(settings.name, connect(_given(settings)), load_mapping(settings.mapping))
+
+
+def open_outlets(settings: Settings) -> tuple[Outlet, ...]:
+    """Every channel of the settings. Raises FatalError naming the notifier that cannot be opened."""
+    return tuple(_open_outlet(each) for each in settings.notifiers)
+
+
+def _open_outlet(settings: NotifierSettings) -> Outlet:
+    module = _module(settings.module, settings.name)
+    opened = getattr(module, "open_notifier", None)
+    if opened is None:
+        reason = f"notifier {settings.name}: module {settings.module} has no open_notifier()"
+        raise FatalError(reason, "see connectors/base.py")
+    return Outlet(settings.name, settings.channel, opened(_given(settings)), settings.to)
+
+
+def _given(settings: ConnectorSettings | NotifierSettings) -> Mapping[str, object]:
+    """What a module is opened with: its options, and its secrets in the open, at this one place."""
+    return {**settings.options, **{name: secret.reveal() for name, secret in settings.secrets.items()}}
+
+
+def _module(name: str, owner: str) -> object:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise FatalError(
+            f"{owner}: module {name} cannot be imported: {error}", "correct `module` in the configuration"
+        ) from error

@@ -1,0 +1,75 @@
+"""A whole worker out of settings: the one place that knows which part goes where."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from connectors.base import Connector, Notifier
+from worker import phrasebook
+from worker.cycle import Cycle
+from worker.deliver import Patience
+from worker.detector import CachedDetector
+from worker.ports import Ports
+from worker.pull import Reading
+from worker.render import Renderer
+from worker.settings import Settings
+from worker.store.database import Store, open_store
+from worker.wiring import Crm, Outlet, open_crms, open_outlets
+
+
+@dataclass(slots=True)
+class Worker:
+    """An open worker. `close` lets go of connections; the store is its owner's to close."""
+
+    settings: Settings
+    crms: tuple[Crm, ...]
+    outlets: tuple[Outlet, ...]
+    cycle: Cycle
+    interval: timedelta
+    heartbeat: Path | None
+
+    def close(self) -> None:
+        """Let go of connectors and notifiers."""
+        opened: list[Connector | Notifier] = [crm.connector for crm in self.crms]
+        opened += [outlet.notifier for outlet in self.outlets]
+        for each in opened:
+            with contextlib.suppress(Exception):
+                each.close()
+
+
+def open_state(settings: Settings, ports: Ports) -> Store:
+    """The store that the settings name, migrated. Raises StoreError."""
+    return open_store(settings.store_url.reveal(), ports)
+
+
+def assemble(
+    settings: Settings,
+    store: Store,
+    ports: Ports,
+    crms: tuple[Crm, ...] | None = None,
+    outlets: tuple[Outlet, ...] | None = None,
+) -> Worker:
+    """Open everything. Raises FatalError for a connector, PhraseBookError for phrases, before anything is done."""
+    crms = open_crms(settings) if crms is None else crms
+    outlets = open_outlets(settings) if outlets is None else outlets
+    cycle = Cycle(
+        crms,
+        outlets,
+        store,
+        ports,
+        settings.policy,
+        CachedDetector(phrasebook.load(settings.phrases_dir)),
+        Renderer(settings.templates_dir, settings.language),
+        Reading(overlap=settings.overlap, sweep_every=settings.sweep_every),
+        Patience(
+            deadline=settings.retry.deadline,
+            first=settings.retry.first_wait,
+            most=settings.retry.max_wait,
+            chat_age=settings.chat_max_age,
+        ),
+    )
+    interval = timedelta(seconds=settings.interval_seconds)
+    return Worker(settings, crms, outlets, cycle, interval, settings.heartbeat_file)
