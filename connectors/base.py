@@ -280,6 +280,10 @@ class Connector(Protocol):
         """Keys of notes and tasks that exist, with their remote ids. Raises when it cannot look."""
         ...
 
+    def count(self, keys: Sequence[str]) -> Mapping[str, int]:
+        """How often each key is there, for `audit`: 0 and 2 are both faults. Raises when it cannot look."""
+        ...
+
     def close(self) -> None:
         """Let go of connections; may be called twice."""
         ...

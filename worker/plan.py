@@ -68,6 +68,9 @@ class ReadOnly:
     def find(self, keys: Sequence[str]) -> Mapping[str, str]:  # noqa: D102
         return self._inner.find(keys)
 
+    def count(self, keys: Sequence[str]) -> Mapping[str, int]:  # noqa: D102
+        return self._inner.count(keys)
+
     def close(self) -> None:  # noqa: D102
         self._inner.close()
 

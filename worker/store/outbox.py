@@ -376,3 +376,9 @@ def last_flag(tx: Connection, connector: ConnectorName, account_id: AccountId) -
     statement = select(outbox).where(_flags_of(connector, account_id)).order_by(outbox.c.ordinal.desc()).limit(1)
     row = tx.execute(statement).first()
     return None if row is None else _delivery(row)
+
+
+def reopen(tx: Connection, key: str) -> int:
+    """Send a confirmed effect again under its own key, because it is gone from the target. Returns 1 if there is one."""
+    statement = update(outbox).where(outbox.c.key == key, outbox.c.state == State.DONE.value)
+    return tx.execute(statement.values(state=State.NEW.value, remote_id="")).rowcount
