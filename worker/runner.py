@@ -25,7 +25,7 @@ from worker.cycle import Cycle, CycleReport
 from worker.exits import ExitCode
 from worker.ports import SystemPorts
 from worker.store import guard, outbox
-from worker.store.codec import encode
+from worker.store.codec import decode, encode
 from worker.store.database import Store, StoreBusyError, StoreError
 from worker.store.outbox import State
 
@@ -262,3 +262,10 @@ def summary(report: CycleReport) -> dict[str, object]:
         "refused": sum(lane.refused for lane in report.lanes.values()),
         "writes": report.writes,
     }
+
+
+def last_cycle(store: Store) -> datetime | None:
+    """When the last finished cycle began, None when there was none."""
+    with store.read() as tx:
+        told = guard.setting(tx, _LAST_CYCLE)
+    return datetime.fromisoformat(str(decode(told, dict[str, object])["began"])) if told else None

@@ -379,6 +379,6 @@ def last_flag(tx: Connection, connector: ConnectorName, account_id: AccountId) -
 
 
 def reopen(tx: Connection, key: str) -> int:
-    """Send a confirmed effect again under its own key, because it is gone from the target. Returns 1 if there is one."""
+    """Send a confirmed effect again under its own key: it is gone from the target. Returns 1 if there is one."""
     statement = update(outbox).where(outbox.c.key == key, outbox.c.state == State.DONE.value)
     return tx.execute(statement.values(state=State.NEW.value, remote_id="")).rowcount

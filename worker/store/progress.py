@@ -233,3 +233,12 @@ def quarantined_kinds(tx: Connection, connector: ConnectorName, account_id: Acco
         quarantine.c.connector == connector, quarantine.c.account_id == account_id
     )
     return [f"{row[0]} {row[1]}" for row in tx.execute(statement)]
+
+
+def quarantined(tx: Connection) -> list[str]:
+    """Every record that is set aside, in words."""
+    statement = select(quarantine).order_by(quarantine.c.connector, quarantine.c.kind, quarantine.c.record_id)
+    return [
+        f"{row.connector} {row.kind} {row.record_id}: {row.reason} (since {instant(row.since):%Y-%m-%d %H:%M} UTC)"
+        for row in tx.execute(statement)
+    ]

@@ -1,0 +1,68 @@
+"""What every command that needs the configuration shares: the option, opening, printing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from worker.assembly import Worker
+    from worker.ports import SystemPorts
+    from worker.settings import Settings
+    from worker.store.database import Store
+
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", "-c", help="the policy file", envvar="ESCALATION_CONFIG"),
+]
+DEFAULT_CONFIG = Path("config/escalation.yaml")
+
+
+def load(config: Path) -> Settings:
+    """The settings, with logging set up as they say. Raises SettingsError."""
+    from worker.settings import load_settings
+    from worker.telemetry import configure
+
+    settings = load_settings(config, os.environ)
+    configure(settings.log, settings.secret_values)
+    return settings
+
+
+@contextmanager
+def state(settings: Settings) -> Iterator[tuple[Store, SystemPorts]]:
+    """The open store."""
+    from worker.assembly import open_state
+    from worker.ports import SystemPorts
+
+    ports = SystemPorts()
+    store = open_state(settings, ports)
+    try:
+        yield store, ports
+    finally:
+        store.close()
+
+
+@contextmanager
+def worker(settings: Settings, store: Store, ports: SystemPorts) -> Iterator[Worker]:
+    """A whole open worker."""
+    from worker.assembly import assemble
+
+    opened = assemble(settings, store, ports)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def console() -> Console:
+    """Where results go: standard output, without colours unless it is a terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False)

@@ -1,0 +1,90 @@
+"""Open escalations and the worker's state as people read them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from worker import brakes
+from worker.core.model import AccountId, ConnectorName, Escalation, Level
+from worker.store import escalations, facts, outbox, progress
+from worker.store.outbox import State
+
+if TYPE_CHECKING:
+    from worker.assembly import Worker
+    from worker.settings import Settings
+    from worker.store.database import Store
+
+_COLOURS = {Level.L3: "bold red", Level.L2: "yellow", Level.L1: "cyan"}
+
+
+def escalation_table(store: Store, now: datetime, worker: Worker | None = None, most: int = 40) -> Table:
+    """The open escalations, the highest level and the earliest due first; names where a worker can look them up."""
+    with store.read() as tx:
+        found = escalations.open_ones(tx)
+        names = {} if worker is None else _names(tx, worker, found[:most])
+    table = Table(title=f"{len(found)} open escalations", title_justify="left", expand=True)
+    for heading, ratio in (("level", 1), ("account", 4), ("why", 8), ("to", 3), ("until", 3)):
+        table.add_column(heading, ratio=ratio, overflow="fold")
+    for _, one in found[:most]:
+        table.add_row(
+            f"[{_COLOURS[one.level]}]{one.level}[/]",
+            escape(names.get(one.account_id, one.account_id)),
+            escape("; ".join(reason.detail for reason in one.reasons if reason.gone_at is None) or "evidence is gone"),
+            escape(one.owner.name if one.owner else "nobody: see `check`"),
+            until(one, now),
+        )
+    if len(found) > most:
+        table.caption = f"and {len(found) - most} more"
+    return table
+
+
+def _names(tx: facts.Connection, worker: Worker, found: list[tuple[ConnectorName, Escalation]]) -> dict[AccountId, str]:
+    names: dict[AccountId, str] = {}
+    for connector, one in found:
+        situation = worker.cycle.decider(connector).situation(tx, one.account_id, one.opened_at, complete=True)
+        if situation is not None:
+            names[one.account_id] = f"{situation.view.account.name} ({one.account_id})"
+    return names
+
+
+def until(one: Escalation, now: datetime) -> str:
+    """When an answer is due, and how long that is."""
+    minutes = round((one.clock.due_at - now).total_seconds() / 60)
+    left = f"in {span(minutes)}" if minutes >= 0 else f"{span(-minutes)} ago"
+    return f"{one.clock.due_at:%a %d %b %H:%M} UTC ({left})"
+
+
+def span(minutes: int) -> str:
+    """Minutes as people say them."""
+    days, rest = divmod(minutes, 1440)
+    hours, minutes = divmod(rest, 60)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 min"
+
+
+def state_lines(settings: Settings, store: Store, now: datetime, began: datetime | None) -> Iterator[str]:
+    """The rest of the state, a line each."""
+    with store.read() as tx:
+        counted = outbox.counts(tx)
+        aside = progress.quarantined(tx)
+        held = {each.name: brakes.hold_of(tx, each.name) for each in settings.connectors}
+        writing = brakes.writes_allowed(tx, settings.policy.brakes)
+        oldest = outbox.oldest_pending(tx)
+    age = "never" if began is None else f"{round((now - began).total_seconds())} s ago"
+    yield f"last cycle: {age}; writes are {'on' if writing else 'off'}"
+    for (lane, state), count in sorted(counted.items()):
+        if state in (State.NEW, State.TRYING, State.UNKNOWN, State.REFUSED, State.EXPIRED):
+            yield f"{lane}: {count} {state}"
+    if oldest is not None:
+        yield f"the oldest waits for {span(round((now - oldest).total_seconds() / 60))}"
+    for name, hold in held.items():
+        if hold is not None:
+            levels = ", ".join(f"{count} {level}" for level, count in hold.by_level.items())
+            yield f"[yellow]{name}: {levels} held ({hold.why.value}); look with `dry-run`, say yes with `approve`[/]"
+    if aside:
+        yield f"[yellow]{len(aside)} records in quarantine; see `dead-letters`[/]"
