@@ -110,37 +110,43 @@ def _names(known: Iterable[str]) -> FieldInfo:
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
-EXECUTIVE_TITLES = (
-    *(
-        "ceo",
-        "cfo",
-        "cto",
-        "coo",
-        "cio",
-        "ciso",
-        "cmo",
-        "cpo",
-        "chief",
-        "president",
-        "vice president",
-        "vp",
-        "svp",
-        "evp",
-        "managing director",
-        "general manager",
-        "director",
-        "head of",
-        "founder",
-        "co-founder",
-        "owner",
-        "chairman",
-        "chairwoman",
-        "chairperson",
-        "commissioner",
-        "board member",
-        "general counsel",
-    ),
-    *("direktur", "wakil direktur", "dirut", "presdir", "komisaris", "kepala divisi", "pendiri", "pemilik", "pimpinan"),
+EXECUTIVE_TITLES: tuple[str, ...] = (
+    "ceo",
+    "cfo",
+    "cto",
+    "coo",
+    "cio",
+    "ciso",
+    "cmo",
+    "cpo",
+    "chief",
+    "president",
+    "vice president",
+    "vp",
+    "svp",
+    "evp",
+    "managing director",
+    "general manager",
+    "director",
+    "head of",
+    "founder",
+    "co-founder",
+    "owner",
+    "chairman",
+    "chairwoman",
+    "chairperson",
+    "commissioner",
+    "board member",
+    "general counsel",
+    "direktur",
+    "wakil direktur",
+    "dirut",
+    "presdir",
+    "komisaris",
+    "kepala divisi",
+    "pendiri",
+    "pemilik",
+    "pimpinan",
 )
 
 
@@ -158,9 +164,7 @@ class TriggerRow(Section):
     strategic: LevelName | None = Field(default=None, description="level for an account of a strategic tier")
     executive: RoleName | None = Field(default=None, description="who answers at L3")
     enabled: bool | None = Field(default=None, description="false switches the trigger off")
-    restricted: bool | None = Field(
-        default=None, description="true keeps details of the customer out of shared channels"
-    )
+    restricted: bool | None = Field(default=None, description="true keeps customer details out of shared channels")
 
 
 class CustomTriggerRow(TriggerRow):
@@ -217,7 +221,7 @@ class BrakesSection(Section):
     writes: bool = Field(default=True, description="false is the kill switch: keep watching, write nothing")
     first_run_asks: bool = True
     most_new: Count = Field(default=50, description="newly escalated accounts in one cycle")
-    most_share: Annotated[Decimal | int, Field(gt=0, le=1)] = Field(
+    most_share: Annotated[Decimal, BeforeValidator(written.share)] = Field(
         default=Decimal("0.10"), description="share of all accounts newly escalated in one cycle"
     )
 
@@ -234,9 +238,7 @@ class ConnectorSection(Opened):
     """One CRM; the name decides the module and the mapping unless they are given."""
 
     mapping: str | None = Field(default=None, description="file; mappings/NAME.yaml by default")
-    settle: Duration | None = Field(
-        default=None, description="how long this CRM may commit changes with an older stamp"
-    )
+    settle: Duration | None = Field(default=None, description="how late this CRM may commit a change")
 
 
 class NotifierSection(Opened):
@@ -281,9 +283,7 @@ class PolicyFile(Section):
     people: Annotated[dict[str, PersonRow], _names(written.names_of(Role))] = Field(default_factory=dict)
     segments: Segments = Segments()
     disputes: Disputes = Disputes()
-    bug_accounts: Annotated[int, Field(ge=2, le=1000)] = Field(
-        default=2, description="accounts that one bug must concern"
-    )
+    bug_accounts: Annotated[int, Field(ge=2, le=1000)] = Field(default=2, description="accounts that share one bug")
     health_stale_after: Duration = timedelta(days=7)
     reopen_within: Duration = timedelta(days=14)
     executive_titles: list[Annotated[str, Field(min_length=2)]] = Field(default_factory=lambda: list(EXECUTIVE_TITLES))
@@ -296,13 +296,9 @@ class PolicyFile(Section):
     store: TextOrSecret | None = Field(default=None, description="database URL; a SQLite file in state_dir by default")
     interval: Duration = timedelta(seconds=60)
     overlap: Duration = timedelta(minutes=15)
-    sweep_every: Duration = Field(
-        default=timedelta(hours=24), description="how often everything is compared, not only changes"
-    )
+    sweep_every: Duration = Field(default=timedelta(hours=24), description="how often everything is compared")
     retention_days: Annotated[int, Field(ge=1, le=36_500)] = 730
-    chat_max_age: Duration = Field(
-        default=timedelta(hours=24), description="a chat message older than this is not sent"
-    )
+    chat_max_age: Duration = Field(default=timedelta(hours=24), description="an older chat message is dropped")
     retry: Retry = Retry()
     heartbeat: Heartbeat = Heartbeat()
     log: Log = Log()

@@ -91,6 +91,13 @@ def in_digits(amount: Money) -> str:
     return f"{amount.currency} {format_number(amount.amount, NumberStyle.PLAIN)}"
 
 
+def share(value: object) -> Decimal:
+    """A part of the whole: above 0, at most 1; 0.1 is ten percent."""
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool) and 0 < value <= 1:
+        return Decimal(value)
+    raise ValueError(f"{shown(value)} is not a share: write for example 0.1 for ten percent")
+
+
 def name_in(kind: type[N], value: object) -> N:
     """The member of an enumeration by its name (levels: `L1`) or its value (roles: `vp_cs`)."""
     if isinstance(value, kind):

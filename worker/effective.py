@@ -1,0 +1,43 @@
+"""The configuration as it works, every default filled in and every secret masked: what `config show` prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from worker.core.policy import Policy
+from worker.schema import PolicyFile
+from worker.written import in_digits, in_units
+
+
+def effective(file: PolicyFile, policy: Policy, state: Path) -> dict[str, object]:
+    """Plain values in the form of the file; secrets and addresses that may hold one show only their source."""
+    shown: dict[str, object] = file.model_dump(mode="json", exclude_none=True)
+    shown["policy_version"] = policy.version
+    shown["state_dir"] = str(state)
+    shown["triggers"] = {
+        str(trigger): {
+            **{segment.value: level.name for segment, level in rule.levels.items()},
+            "executive": rule.executive.value,
+            "enabled": rule.enabled,
+            "restricted": rule.restricted,
+        }
+        for trigger, rule in policy.triggers.items()
+    }
+    shown["levels"] = {
+        level.name: {
+            "response": in_units(rule.response),
+            "owner": rule.owner.value,
+            "calendar": rule.calendar.name,
+            "hold": {"enter": in_units(rule.hold.enter), "leave": in_units(rule.hold.leave)},
+        }
+        for level, rule in policy.levels.items()
+    }
+    shown["disputes"] = {"enter": in_digits(policy.dispute_enter), "leave": in_digits(policy.dispute_leave)}
+    shown["segments"] = {
+        "high_value_arr": in_digits(policy.high_value_arr),
+        "high_value_tiers": sorted(policy.high_value_tiers),
+        "strategic_tiers": sorted(policy.strategic_tiers),
+    }
+    if file.heartbeat.url is not None:
+        shown["heartbeat"] = {**file.heartbeat.model_dump(mode="json", exclude_none=True), "url": "***"}
+    return shown

@@ -1,0 +1,192 @@
+"""From the models of the policy file to the core's `Policy`; every fault is gathered, none hides another."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from enum import Enum
+
+from worker import schema
+from worker.core.calendar import WALL_CLOCK, Calendar
+from worker.core.model import BUILT_IN_TRIGGERS, HoldTimes, Level, Person, Role, Segment, TriggerId, UserId
+from worker.core.money import Money, Rates
+from worker.core.policy import (
+    Brakes,
+    CustomTrigger,
+    LevelRule,
+    Policy,
+    TriggerRule,
+    default_levels,
+    default_triggers,
+)
+from worker.documents import Document, Fault, nearest
+from worker.expressions import ExpressionError, compile_trigger
+from worker.parsed import KeyPath
+from worker.written import in_digits
+
+Note = Callable[[KeyPath, str], None]
+"""Notes a fault at a key's path."""
+
+_UNDECIDING = frozenset({"version", "brakes"})
+_LEAVE_SHARE = Decimal("0.9")
+
+
+def policy_from(
+    file: schema.PolicyFile, document: Document, calendars: Mapping[str, Calendar], rates: Rates, faults: list[Fault]
+) -> Policy:
+    """The policy with its version; what is wrong is added to `faults`, and something harmless stands in its place."""
+
+    def note(path: KeyPath, text: str) -> None:
+        faults.append(document.fault(path, text, key=text.startswith("unknown")))
+
+    custom, rows = _custom(file, document, rates, faults)
+    enter, leave = _limits(file, rates, note)
+    policy = Policy(
+        version="",
+        triggers={**_triggers(file, note), **rows},
+        levels=_levels(file, calendars, note),
+        custom=custom,
+        rates=rates,
+        people=_people(file, note),
+        high_value_arr=_in_home(file.segments.high_value_arr, ("segments", "high_value_arr"), rates, note)
+        or replace(Policy("").high_value_arr, currency=rates.home),
+        strategic_tiers=frozenset(file.segments.strategic_tiers),
+        high_value_tiers=frozenset(file.segments.high_value_tiers),
+        dispute_enter=enter,
+        dispute_leave=leave,
+        bug_accounts=file.bug_accounts,
+        health_stale_after=file.health_stale_after,
+        reopen_within=file.reopen_within,
+        executive_titles=tuple(file.executive_titles),
+        brakes=Brakes(**dict(file.brakes)),
+        language=file.language,
+    )
+    return replace(policy, version=digest(policy, calendars))
+
+
+def digest(policy: Policy, calendars: Mapping[str, Calendar]) -> str:
+    """Twelve digits that change whenever a decision could: brakes aside, which only hold decisions back."""
+    text = json.dumps([_canonical(policy), _canonical(calendars)], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _canonical(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            f.name: _canonical(getattr(value, f.name)) for f in fields(value) if f.init and f.name not in _UNDECIDING
+        }
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(value[key]) for key in value}
+    if isinstance(value, frozenset):
+        return sorted(str(member) for member in value)
+    if isinstance(value, (tuple, list)):
+        return [_canonical(member) for member in value]
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return None if callable(value) and not isinstance(value, Enum) else str(value)
+
+
+def _triggers(file: schema.PolicyFile, note: Note) -> dict[TriggerId, TriggerRule]:
+    rules = default_triggers()
+    for name, row in file.triggers.items():
+        if name in BUILT_IN_TRIGGERS:
+            rules[TriggerId(name)] = _rule(row, rules[TriggerId(name)])
+        else:
+            note(("triggers", name), f"unknown trigger; {nearest(name, BUILT_IN_TRIGGERS)}, or see custom_triggers")
+    return rules
+
+
+def _rule(row: schema.TriggerRow, default: TriggerRule) -> TriggerRule:
+    asked = {Segment.STANDARD: row.standard, Segment.HIGH_VALUE: row.high_value, Segment.STRATEGIC: row.strategic}
+    return TriggerRule(
+        levels={**default.levels, **{segment: level for segment, level in asked.items() if level is not None}},
+        executive=row.executive or default.executive,
+        enabled=default.enabled if row.enabled is None else row.enabled,
+        restricted=default.restricted if row.restricted is None else row.restricted,
+    )
+
+
+def _custom(
+    file: schema.PolicyFile, document: Document, rates: Rates, faults: list[Fault]
+) -> tuple[tuple[CustomTrigger, ...], dict[TriggerId, TriggerRule]]:
+    triggers: list[CustomTrigger] = []
+    rules: dict[TriggerId, TriggerRule] = {}
+    for name, row in file.custom_triggers.items():
+        path: KeyPath = ("custom_triggers", name)
+        if name in BUILT_IN_TRIGGERS:
+            faults.append(document.fault(path, "is a trigger of the worker: give yours another name", key=True))
+            continue
+        if row.standard is None:
+            faults.append(
+                document.fault(path, "standard is missing: say which level an ordinary account gets", key=True)
+            )
+            continue
+        rules[TriggerId(name)] = _rule(row, _same_for_all(row.standard))
+        try:
+            triggers.append(compile_trigger(TriggerId(name), row.when, rates, row.detail))
+        except ExpressionError as error:
+            for found in error.complaints:
+                place = document.inside((*path, "when"), found.line, found.column)
+                faults.append(document.fault_at(place, (*path, "when"), found.message))
+    return tuple(triggers), rules
+
+
+def _same_for_all(level: Level) -> TriggerRule:
+    return TriggerRule(dict.fromkeys(Segment, level))
+
+
+def _levels(file: schema.PolicyFile, calendars: Mapping[str, Calendar], note: Note) -> dict[Level, LevelRule]:
+    rules = default_levels()
+    known = {WALL_CLOCK.name: WALL_CLOCK, **calendars}
+    for level, rule in rules.items():
+        row = file.levels.get(level.name, schema.LevelRow())
+        calendar = row.calendar or WALL_CLOCK.name
+        if calendar not in known:
+            note(("levels", level.name, "calendar"), f"{calendar!r} is no calendar; {nearest(calendar, tuple(known))}")
+        if row.response is not None and row.response <= timedelta(0):
+            note(("levels", level.name, "response"), "must be longer than nothing")
+        rules[level] = LevelRule(
+            response=row.response or rule.response,
+            owner=row.owner or rule.owner,
+            calendar=known.get(calendar, WALL_CLOCK),
+            hold=rule.hold if row.hold is None else HoldTimes(row.hold.enter, row.hold.leave),
+        )
+    return rules
+
+
+def _people(file: schema.PolicyFile, note: Note) -> dict[Role, Person]:
+    people: dict[Role, Person] = {}
+    known = tuple(role.value for role in Role)
+    for name, row in file.people.items():
+        if name in known:
+            people[Role(name)] = Person(UserId(row.id), row.name, row.email, row.active, row.title)
+        else:
+            note(("people", name), f"unknown role; {nearest(name, known)}")
+    return people
+
+
+def _limits(file: schema.PolicyFile, rates: Rates, note: Note) -> tuple[Money, Money]:
+    default = Policy("").dispute_enter
+    given = _in_home(file.disputes.enter, ("disputes", "enter"), rates, note)
+    enter = given or replace(default, currency=rates.home)
+    leave = _in_home(file.disputes.leave, ("disputes", "leave"), rates, note)
+    if leave is None:
+        leave = replace(enter, amount=enter.amount * _LEAVE_SHARE)
+    elif leave > enter:
+        note(("disputes", "leave"), f"must not be above {in_digits(enter)}, where a dispute opens")
+    return enter, leave
+
+
+def _in_home(money: Money | None, path: KeyPath, rates: Rates, note: Note) -> Money | None:
+    if money is None:
+        return None
+    if money.amount <= 0:
+        note(path, "must be above zero")
+    if money.currency != rates.home:
+        note(path, f"must be in {rates.home}, the home currency of the rates, and not in {money.currency}")
+        return None
+    return money
