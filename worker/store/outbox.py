@@ -84,7 +84,7 @@ def enqueue(tx: Connection, intents: Sequence[Intent], now: datetime) -> int:
     maker = sqlite_insert if tx.dialect.name == "sqlite" else pg_insert
     return sum(
         tx.execute(
-            maker(outbox).values(**_columns(intent, now)).on_conflict_do_nothing(index_elements=["key"])
+            maker(outbox).values(**_columns(intent, now)).inline().on_conflict_do_nothing(index_elements=["key"])
         ).rowcount
         for intent in intents
     )
