@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 
 from worker import brakes
 from worker.core.model import (
@@ -32,6 +34,7 @@ from worker.store import escalations, facts, guard, outbox, progress
 from worker.store.codec import decode, encode
 from worker.store.database import Store, StoreBusyError, StoreError, open_store
 from worker.store.outbox import Intent, Kind, State
+from worker.store.schema import metadata
 
 CRM = ConnectorName("crm")
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -317,11 +320,6 @@ def test_a_full_disk_stops_before_anything_is_taken_on(tmp_path: Path) -> None:
 
 
 def test_the_migrations_make_what_the_tables_say(store: Store) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    from worker.store.schema import metadata
-
     with store.engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
 

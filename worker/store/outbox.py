@@ -81,13 +81,13 @@ class Delivery:
 
 def enqueue(tx: Connection, intents: Sequence[Intent], now: datetime) -> int:
     """Add effects whose keys are not there yet. Returns how many are new."""
+    return sum(_add(tx, intent, now) for intent in intents)
+
+
+def _add(tx: Connection, intent: Intent, now: datetime) -> bool:
     maker = sqlite_insert if tx.dialect.name == "sqlite" else pg_insert
-    return sum(
-        tx.execute(
-            maker(outbox).values(**_columns(intent, now)).inline().on_conflict_do_nothing(index_elements=["key"])
-        ).rowcount
-        for intent in intents
-    )
+    statement = maker(outbox).values(**_columns(intent, now)).on_conflict_do_nothing(index_elements=["key"])
+    return tx.execute(statement.returning(outbox.c.ordinal)).first() is not None
 
 
 def _columns(intent: Intent, now: datetime) -> dict[str, object]:
