@@ -210,3 +210,10 @@ def repeated(logger: structlog.typing.FilteringBoundLogger, key: str, event: str
 def ended(logger: structlog.typing.FilteringBoundLogger, key: str) -> bool:
     """`Repeats.ended` for the whole process."""
     return _repeats.ended(logger, key)
+
+
+def report_crash(error: BaseException) -> None:
+    """A fault of the program: its traceback as one line, also when nothing was configured yet."""
+    if not structlog.is_configured():
+        configure(LogSettings())
+    structlog.get_logger(__name__).error("crash", exc_info=error, remedy="a fault of the program: please report it")

@@ -1,0 +1,135 @@
+"""`escalation-worker`: finds the commands, runs one, and turns what goes wrong into one clear message and exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import pkgutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from worker import commands
+from worker.exits import ExitCode
+
+INTERRUPTED = 130
+"""What shells expect after Ctrl-C."""
+
+
+def build() -> typer.Typer:
+    """The application with every module of `worker.commands` that has `register(app)`."""
+    app = typer.Typer(
+        name="escalation-worker",
+        help="Finds the accounts that must be escalated, says so in the CRM, and runs the response clock.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_common)
+    for module in sorted(found.name for found in pkgutil.iter_modules(commands.__path__)):
+        register = getattr(importlib.import_module(f"{commands.__name__}.{module}"), "register", None)
+        if register is not None:
+            register(app)
+    return app
+
+
+def _common(
+    shown: Annotated[bool, typer.Option("--version", help="Show the version and leave.", is_eager=True)] = False,
+) -> None:
+    if shown:
+        typer.echo(f"escalation-worker {_version()}")
+        raise typer.Exit(ExitCode.OK)
+
+
+def _version() -> str:
+    try:
+        return version("crm-escalation-worker")
+    except PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command line; the exit code. Nothing that a person can cause ends in a traceback."""
+    try:
+        outcome = build()(args=arguments, prog_name="escalation-worker", standalone_mode=False)
+        return int(outcome) if isinstance(outcome, int) else ExitCode.OK
+    except BaseException as error:  # noqa: BLE001  the last place that can turn an error into a message
+        return _ending(error)
+
+
+def _ending(error: BaseException) -> int:
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else ExitCode.FINDINGS
+    if isinstance(error, BrokenPipeError):
+        _forget_output()
+        return ExitCode.OK
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return INTERRUPTED
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    show = getattr(error, "show", None)
+    if callable(show):  # what the command line's parser refuses; its classes have no public name
+        show()
+        return ExitCode.CONFIGURATION
+    return _told(error)
+
+
+def _told(error: BaseException) -> int:
+    # Imported here because nobody pays for it who sees no error.
+    from connectors.base import ConnectorError  # noqa: PLC0415
+    from worker.documents import FaultyDocumentError  # noqa: PLC0415
+
+    if isinstance(error, FaultyDocumentError):
+        count = len(error.faults)
+        _say(f"{error}\n{count} {'fault' if count == 1 else 'faults'} in the configuration; nothing was done.")
+        return ExitCode.CONFIGURATION
+    if isinstance(error, ConnectorError):
+        _say(f"{error}{f'. {error.remedy}' if error.remedy else ''}")
+        return ExitCode.FINDINGS
+    if _ours(error) or isinstance(error, OSError):
+        _say(str(error))
+        return _code_of(error)
+    _crash(error)
+    return ExitCode.FINDINGS
+
+
+def _ours(error: BaseException) -> bool:
+    """Whether we wrote the class: then its text is for the person who must act."""
+    return type(error).__module__.partition(".")[0] in {"worker", "connectors"}
+
+
+def _code_of(error: BaseException) -> int:
+    if type(error).__name__ == "AlreadyRunningError":
+        return ExitCode.BUSY
+    return ExitCode.CONFIGURATION if isinstance(error, ValueError) else ExitCode.FINDINGS
+
+
+def _crash(error: BaseException) -> None:
+    """A fault of the program itself: its traceback, without locals and without secrets' values."""
+    from worker.telemetry import report_crash  # noqa: PLC0415
+
+    report_crash(error)
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        print(f"escalation-worker: {text}", file=sys.stderr)  # noqa: T201  the command line's own voice
+
+
+def _forget_output() -> None:
+    """Who reads our output has gone: let the interpreter's last flush go nowhere instead of failing."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()
