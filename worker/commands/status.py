@@ -43,7 +43,7 @@ def status(
 
 
 def _show(settings: Settings, store: Store, now: datetime, began: datetime | None) -> None:
-    from worker.commands.tables import escalation_table, state_lines
+    from worker.tables import escalation_table, state_lines
 
     out = console()
     out.print(escalation_table(store, now))
