@@ -58,7 +58,7 @@ class _AllPhrases:
     phrases: re2.Set
 
     def candidates(self, text: bytes) -> Sequence[int]:
-        return sorted(self.phrases.Match(text))
+        return sorted(self.phrases.Match(text) or ())
 
 
 @dataclass(slots=True)
