@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import pkgutil
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from worker import commands
 from worker.exits import ExitCode
+
+_ABOUT = "Finds the accounts that must be escalated, says so in the CRM, and runs the response clock."
 
 INTERRUPTED = 130
 """What shells expect after Ctrl-C."""
@@ -23,29 +24,42 @@ def build() -> typer.Typer:
     """The application with every module of `worker.commands` that has `register(app)`."""
     app = typer.Typer(
         name="escalation-worker",
-        help="Finds the accounts that must be escalated, says so in the CRM, and runs the response clock.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    app.callback()(_common)
-    for module in sorted(found.name for found in pkgutil.iter_modules(commands.__path__)):
-        register = getattr(importlib.import_module(f"{commands.__name__}.{module}"), "register", None)
-        if register is not None:
-            register(app)
+    app.callback(help=_ABOUT)(_common)
+    for name in command_modules():
+        importlib.import_module(name).register(app)
     return app
 
 
-def _common(
-    shown: Annotated[bool, typer.Option("--version", help="Show the version and leave.", is_eager=True)] = False,
-) -> None:
-    if shown:
+def command_modules() -> list[str]:
+    """The modules of `worker.commands` that define `register`; what they share is not imported for a mere --help."""
+    folders = [Path(folder) for folder in commands.__path__]
+    files = sorted(file for folder in folders for file in folder.glob("*.py"))
+    return [f"{commands.__name__}.{file.stem}" for file in files if "\ndef register(" in file.read_text("utf-8")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
         typer.echo(f"escalation-worker {_version()}")
         raise typer.Exit(ExitCode.OK)
 
 
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and leave.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options before the command; its help is the application's."""
+    del version
+
+
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  a third of the time of --help
+
     try:
         return version("crm-escalation-worker")
     except PackageNotFoundError:
@@ -80,18 +94,15 @@ def _ending(error: BaseException) -> int:
 
 def _told(error: BaseException) -> int:
     # Imported here because nobody pays for it who sees no error.
-    from connectors.base import ConnectorError  # noqa: PLC0415
     from worker.documents import FaultyDocumentError  # noqa: PLC0415
 
     if isinstance(error, FaultyDocumentError):
         count = len(error.faults)
         _say(f"{error}\n{count} {'fault' if count == 1 else 'faults'} in the configuration; nothing was done.")
         return ExitCode.CONFIGURATION
-    if isinstance(error, ConnectorError):
-        _say(f"{error}{f'. {error.remedy}' if error.remedy else ''}")
-        return ExitCode.FINDINGS
     if _ours(error) or isinstance(error, OSError):
-        _say(str(error))
+        remedy = getattr(error, "remedy", "")
+        _say(f"{error}. {remedy}" if remedy else str(error))
         return _code_of(error)
     _crash(error)
     return ExitCode.FINDINGS

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from difflib import get_close_matches
 
 from cel_expr_python import cel
 
@@ -120,7 +121,11 @@ def _complaints(text: str, source: str) -> tuple[Complaint, ...]:
 def _with_caret(message: str, source: str, line: int, column: int) -> str:
     lines = source.splitlines()
     plain = _STATUS.sub("", message).replace(" (in container '')", "")
-    plain = re.sub(r"expecting \{.*\}", "something is missing or too much here", plain)
+    plain = re.sub(r" expecting \{.*\}", ": something is missing or too much here", plain)
+    unknown = re.search(r"undeclared reference to '([\w.]+)'", plain)
+    if unknown is not None:
+        near = get_close_matches(unknown[1], [variable.name for variable in VARIABLES], n=1)
+        plain += f"; did you mean {near[0]}?" if near else "; config/README.md lists the names"
     if not 0 < line <= len(lines):
         return plain
     start = max(0, column - 60)

@@ -96,7 +96,10 @@ def _triggers(file: schema.PolicyFile, note: Note) -> dict[TriggerId, TriggerRul
         if name in BUILT_IN_TRIGGERS:
             rules[TriggerId(name)] = _rule(row, rules[TriggerId(name)])
         else:
-            note(("triggers", name), f"unknown trigger; {nearest(name, BUILT_IN_TRIGGERS)}, or see custom_triggers")
+            note(
+                ("triggers", name),
+                f"unknown trigger; {nearest(name, BUILT_IN_TRIGGERS)} Your own stand under custom_triggers",
+            )
     return rules
 
 
@@ -186,6 +189,7 @@ def _in_home(money: Money | None, path: KeyPath, rates: Rates, note: Note) -> Mo
         return None
     if money.amount <= 0:
         note(path, "must be above zero")
+        return None
     if money.currency != rates.home:
         note(path, f"must be in {rates.home}, the home currency of the rates, and not in {money.currency}")
         return None

@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from worker import written
@@ -195,7 +195,7 @@ class PersonRow(Section):
 
     id: str = Field(default="", description="the person's id in the CRM, for tasks")
     name: Annotated[str, Field(min_length=1)]
-    email: Annotated[str, Field(pattern=r"^([^@\s<>,;]+@[^@\s<>,;]+)?$")] = ""
+    email: Annotated[str, AfterValidator(written.mail)] = ""
     title: str = ""
     active: bool = True
 

@@ -20,6 +20,7 @@ _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:[0-9]{1,6}[wdhms]\s*)+")
 _PART = re.compile(r"([0-9]+)([wdhms])")
 _LONGEST = timedelta(days=3660)
+_MAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:[.,_ ][0-9]{3})+")
 
 N = TypeVar("N", StrEnum, IntEnum)
@@ -64,6 +65,7 @@ def money(value: object) -> Money:
             return Money(_amount(number.strip()), currency(code))
         _amount(value)
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        _amount(value)
         raise ValueError(f"{value} has no currency: write {{amount: {value}, currency: IDR}} or 'IDR {value}'")
     raise ValueError(f"{shown(value)} has no currency: write {{amount: 10000000, currency: IDR}} or 'IDR 10000000'")
 
@@ -89,6 +91,13 @@ def _amount(value: object) -> Decimal:
 def in_digits(amount: Money) -> str:
     """`IDR 10000000`, which `money` reads."""
     return f"{amount.currency} {format_number(amount.amount, NumberStyle.PLAIN)}"
+
+
+def mail(value: str) -> str:
+    """One address without a name, or an empty text."""
+    if value and _MAIL.fullmatch(value) is None:
+        raise ValueError(f"{shown(value)} is not a mail address: write for example maya@example.com")
+    return value
 
 
 def share(value: object) -> Decimal:

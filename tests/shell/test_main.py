@@ -1,0 +1,130 @@
+"""The command line's frame: what is imported, how errors end, which exit code they give."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from connectors.base import FatalError
+from worker import __main__ as frame
+from worker.exits import ExitCode
+from worker.store.database import StoreError
+
+
+def ending(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
+    def fails() -> None:
+        raise error
+
+    app = typer.Typer()
+    app.command()(fails)
+    monkeypatch.setattr(frame, "build", lambda: app)
+    return frame.run([])
+
+
+class AlreadyRunningError(Exception):
+    """Stands for the runner's, which is known by its name."""
+
+
+AlreadyRunningError.__module__ = "worker.runner"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (FatalError("no such field", "add it"), ExitCode.FINDINGS, "no such field. add it"),
+        (StoreError("the state is locked", "stop the other"), ExitCode.FINDINGS, "the state is locked. stop the other"),
+        (AlreadyRunningError("another worker runs"), ExitCode.BUSY, "another worker runs"),
+        (OSError(28, "No space left on device", "/x"), ExitCode.FINDINGS, "No space left on device"),
+        (typer.Exit(ExitCode.HELD), ExitCode.HELD, ""),
+        (KeyboardInterrupt(), frame.INTERRUPTED, ""),
+        (BrokenPipeError(), ExitCode.OK, ""),
+    ],
+)
+def test_an_error_ends_in_a_message_and_a_code(
+    error: BaseException, code: int, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(frame, "_forget_output", lambda: None)
+    assert ending(error, monkeypatch) == code
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
+
+
+def test_a_fault_of_the_program_is_told_without_its_locals(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ending(ZeroDivisionError("by zero"), monkeypatch) == ExitCode.FINDINGS
+    said = capsys.readouterr().err
+    assert "by zero" in said
+    assert "please report it" in said
+
+
+def test_a_wrong_configuration_is_told_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text("langauge: id\nconnectors: {crm: {modul: json}}\n")
+    assert frame.run(["config", "check", "--config", str(path)]) == ExitCode.CONFIGURATION
+    said = capsys.readouterr().err
+    assert f"{path}:1:1: langauge: unknown key; did you mean language?" in said
+    assert f"{path}:2:20: connectors.crm.modul: unknown key; did you mean module?" in said
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["config", "chek"], ["config", "check", "--nope"], []])
+def test_a_wrong_command_line_says_how(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert frame.run(arguments) == ExitCode.CONFIGURATION
+    assert "Usage" in capsys.readouterr().err
+
+
+def test_config_check_and_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "c.yaml"
+    (tmp_path / "m.yaml").write_text("{}")
+    path.write_text(
+        "connectors: {crm: {module: json, mapping: m.yaml}}\nnotifiers: {o: {module: json, channel: console}}\n"
+    )
+    assert frame.run(["config", "check", "--config", str(path)]) == ExitCode.OK
+    assert "sound, policy version" in capsys.readouterr().out
+    assert frame.run(["config", "show", "--config", str(path)]) == ExitCode.OK
+    shown = capsys.readouterr().out
+    assert "response: 4h" in shown
+    assert "enter: IDR 10000000" in shown
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert frame.run(["--version"]) == ExitCode.OK
+    assert capsys.readouterr().out.startswith("escalation-worker ")
+    assert frame.run(["--help"]) == ExitCode.OK
+    assert "config" in capsys.readouterr().out
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys; from worker.__main__ import run; run(['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "typer" in loaded
+    assert not loaded & {
+        "sqlalchemy",
+        "pydantic",
+        "ruamel",
+        "structlog",
+        "msgspec",
+        "rich",
+        "holidays",
+        "cel_expr_python",
+    }
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_closed_output_is_no_traceback(closed: int) -> None:
+    redirect = ">&-" if closed == 1 else "2>&-"
+    line = f'"{sys.executable}" -m worker config schema {redirect}; echo code $? >&{3 - closed}'
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    line = f'"{sys.executable}" -m worker config schema | head -c 1'
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
