@@ -16,7 +16,7 @@ from difflib import get_close_matches
 
 from cel_expr_python import cel
 
-from worker.core.model import AccountView, CaseStatus, Dispute, TriggerId
+from worker.core.model import AccountView, CaseStatus, Dispute, Segment, TriggerId
 from worker.core.money import Money, Rates
 from worker.core.policy import CustomTrigger, Verdict
 
@@ -42,6 +42,7 @@ class Variable:
 VARIABLES: tuple[Variable, ...] = (
     Variable("account.name", _TEXT, "the customer's name"),
     Variable("account.tier", _TEXT, "the tier as the mapping gives it, empty when unknown"),
+    Variable("account.segment", _TEXT, "standard, high_value or strategic"),
     Variable("account.language", _TEXT, "the customer's language, such as id"),
     Variable("account.health", _TEXT, "green, yellow, red or unknown"),
     Variable("account.score", _DOUBLE, "the health score, 0.0 when unknown"),
@@ -62,6 +63,10 @@ VARIABLES: tuple[Variable, ...] = (
 )
 
 
+SegmentOf = Callable[[AccountView], Segment]
+"""How much an account weighs, by the policy's own rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class Complaint:
     """One fault of an expression; `line` and `column` count from 1 within its text."""
@@ -79,15 +84,18 @@ class ExpressionError(ValueError):
         self.complaints = complaints
 
 
-def compile_trigger(trigger: TriggerId, source: str, rates: Rates, detail: str = "") -> CustomTrigger:
+def compile_trigger(
+    trigger: TriggerId, source: str, rates: Rates, detail: str = "", segment: SegmentOf = lambda _: Segment.STANDARD
+) -> CustomTrigger:
     """The trigger that holds where `source` is true; ExpressionError for what is no sound condition.
 
     Amounts are converted at the rate of the day on which the account was last read.
+    `segment` tells an account's weight.
     """
     program = _program(source)
 
     def holds(view: AccountView) -> Verdict:
-        return _verdict(program, _values(view, rates))
+        return _verdict(program, {**_values(view, rates), "account.segment": segment(view).value})
 
     return CustomTrigger(trigger, source.strip(), holds, detail)
 

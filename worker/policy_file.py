@@ -6,13 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
 from worker import schema
 from worker.core.calendar import WALL_CLOCK, Calendar
-from worker.core.model import BUILT_IN_TRIGGERS, HoldTimes, Level, Person, Role, Segment, TriggerId, UserId
+from worker.core.model import BUILT_IN_TRIGGERS, AccountView, HoldTimes, Level, Person, Role, Segment, TriggerId, UserId
 from worker.core.money import Money, Rates
 from worker.core.policy import (
     Brakes,
@@ -23,6 +23,7 @@ from worker.core.policy import (
     default_levels,
     default_triggers,
 )
+from worker.core.triggers import segment_of
 from worker.documents import Document, Fault, nearest
 from worker.expressions import ExpressionError, compile_trigger
 from worker.parsed import KeyPath
@@ -32,6 +33,7 @@ Note = Callable[[KeyPath, str], None]
 """Notes a fault at a key's path."""
 
 _UNDECIDING = frozenset({"version", "brakes"})
+_NO_DAY = datetime(1970, 1, 1, tzinfo=UTC)
 _LEAVE_SHARE = Decimal("0.9")
 
 
@@ -43,13 +45,11 @@ def policy_from(
     def note(path: KeyPath, text: str) -> None:
         faults.append(document.fault(path, text, key=text.startswith("unknown")))
 
-    custom, rows = _custom(file, document, rates, faults)
     enter, leave = _limits(file, rates, note)
     policy = Policy(
         version="",
-        triggers={**_triggers(file, note), **rows},
+        triggers=_triggers(file, note),
         levels=_levels(file, calendars, note),
-        custom=custom,
         rates=rates,
         people=_people(file, note),
         high_value_arr=_in_home(file.segments.high_value_arr, ("segments", "high_value_arr"), rates, note)
@@ -65,7 +65,9 @@ def policy_from(
         brakes=Brakes(**dict(file.brakes)),
         language=file.language,
     )
-    return replace(policy, version=digest(policy, calendars))
+    custom, rows = _custom(file, document, policy, faults)
+    whole = replace(policy, custom=custom, triggers={**policy.triggers, **rows})
+    return replace(whole, version=digest(whole, calendars))
 
 
 def digest(policy: Policy, calendars: Mapping[str, Calendar]) -> str:
@@ -114,8 +116,11 @@ def _rule(row: schema.TriggerRow, default: TriggerRule) -> TriggerRule:
 
 
 def _custom(
-    file: schema.PolicyFile, document: Document, rates: Rates, faults: list[Fault]
+    file: schema.PolicyFile, document: Document, policy: Policy, faults: list[Fault]
 ) -> tuple[tuple[CustomTrigger, ...], dict[TriggerId, TriggerRule]]:
+    def segment(view: AccountView) -> Segment:
+        return segment_of(view.account, policy, view.read_at or _NO_DAY)
+
     triggers: list[CustomTrigger] = []
     rules: dict[TriggerId, TriggerRule] = {}
     for name, row in file.custom_triggers.items():
@@ -130,7 +135,7 @@ def _custom(
             continue
         rules[TriggerId(name)] = _rule(row, _same_for_all(row.standard))
         try:
-            triggers.append(compile_trigger(TriggerId(name), row.when, rates, row.detail))
+            triggers.append(compile_trigger(TriggerId(name), row.when, policy.rates, row.detail, segment))
         except ExpressionError as error:
             for found in error.complaints:
                 place = document.inside((*path, "when"), found.line, found.column)

@@ -131,7 +131,6 @@ EXECUTIVE_TITLES: tuple[str, ...] = (
     "head of",
     "founder",
     "co-founder",
-    "owner",
     "chairman",
     "chairwoman",
     "chairperson",

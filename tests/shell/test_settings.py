@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from worker.commands.config import published
-from worker.core.model import Channel, Level, Role, Segment, TriggerId
+from worker.core.model import Account, AccountId, AccountView, Channel, Level, Role, Segment, TriggerId
 from worker.core.money import rupiah
-from worker.core.policy import default_levels, default_triggers
+from worker.core.policy import Verdict, default_levels, default_triggers
 from worker.secrets import Secret
 from worker.settings import SHIPPED, Settings, SettingsError, load_settings
 
@@ -132,6 +132,15 @@ def test_what_is_set_arrives(write: Write, tmp_path: Path) -> None:
         True,
     )
     assert settings.store_url.reveal().startswith("postgresql+psycopg://")
+
+
+@pytest.mark.parametrize("tier", ["strategic", "enterprise", "small"])
+def test_a_custom_trigger_sees_the_segment_as_the_policy_does(write: Write, tier: str) -> None:
+    policy = load(
+        write(f"{SHORT}custom_triggers: {{a: {{when: account.segment == 'strategic', standard: L1}}}}\n")
+    ).policy
+    view = AccountView(Account(AccountId("a"), "x", tier=tier))
+    assert policy.custom[0].holds(view) is (Verdict.YES if tier == "strategic" else Verdict.NO)
 
 
 def test_every_fault_of_every_file_comes_at_once_with_its_place(write: Write) -> None:
