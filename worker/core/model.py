@@ -124,6 +124,9 @@ class Outcome(StrEnum):
     DOWNGRADED = "downgraded"
     FALSE_ALARM = "false_alarm"
     DUPLICATE = "duplicate"
+    WITHDRAWN = "withdrawn"
+    """A person took the flag away in the CRM without saying how it ended."""
+    ACCOUNT_REMOVED = "account_removed"
 
 
 class Wish(StrEnum):
@@ -310,7 +313,7 @@ class AccountView:
 
     `hits` are the phrases found in the open cases' customer-written text. `complete` is False while any of the
     reads behind this view is stale or failed: then nothing may be cleared (I12). `read_at` is when the worker last
-    read the account from the CRM.
+    read the account from the CRM. `asked` are the fingerprints of questions that somebody was asked already.
     """
 
     account: Account
@@ -320,13 +323,15 @@ class AccountView:
     hits: tuple[TextHit, ...] = ()
     read_at: datetime | None = None
     complete: bool = True
+    asked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
     """One match of a trigger, with its proof.
 
-    `detail` is one plain sentence with the values that decided. `occurred_at` starts the response clock.
+    `detail` is one plain sentence with the values that decided; `level` what the policy gives this trigger for the
+    account's segment. `occurred_at` starts the response clock.
     `fingerprint` names the evidence: the same evidence gives the same text after any restart, new evidence a new one.
     """
 
@@ -336,6 +341,7 @@ class Signal:
     occurred_at: datetime
     fingerprint: str
     certainty: Certainty = Certainty.CERTAIN
+    level: Level = Level.L1
     amount: Money | None = None
     conversion: Conversion | None = None
     hit: TextHit | None = None
@@ -526,6 +532,7 @@ class Decision:
 
     `escalation` None means that there is and was none. `next_at` is when the account must be looked at again although
     nothing changed (the next step of a clock, the end of a snooze, a hold time). `because` is one plain sentence.
+    `asked` are the fingerprints of all questions asked so far that still stand.
     """
 
     escalation: Escalation | None
@@ -533,6 +540,7 @@ class Decision:
     trail: tuple[TrailEntry, ...] = ()
     because: str = ""
     next_at: datetime | None = None
+    asked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,8 @@ class Policy:
 
     `dispute_enter`: strictly above opens; `dispute_leave`: an open reason goes only below it. `people` are the
     fall-backs for roles that an account does not name; an inactive person counts as vacant and the next role up answers.
-    `executive_titles` are the words that make a reporter an executive, in any language the customers use.
+    `auto_resolve` are the levels that step down without asking a person how it ended. `executive_titles` are the
+    words that make a reporter an executive, in any language the customers use.
     """
 
     version: str
@@ -140,5 +141,6 @@ class Policy:
     health_stale_after: timedelta = timedelta(days=7)
     reopen_within: timedelta = timedelta(days=14)
     executive_titles: tuple[str, ...] = ()
+    auto_resolve: frozenset[Level] = frozenset({Level.L1})
     brakes: Brakes = Brakes()
     language: str = "en"
