@@ -28,6 +28,7 @@ def effective(file: PolicyFile, policy: Policy, state: Path) -> dict[str, object
             "response": in_units(rule.response),
             "owner": rule.owner.value,
             "calendar": rule.calendar.name,
+            "auto_resolve": level in policy.auto_resolve,
             "hold": {"enter": in_units(rule.hold.enter), "leave": in_units(rule.hold.leave)},
         }
         for level, rule in policy.levels.items()

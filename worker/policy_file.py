@@ -61,6 +61,7 @@ def policy_from(
         bug_accounts=file.bug_accounts,
         health_stale_after=file.health_stale_after,
         reopen_within=file.reopen_within,
+        auto_resolve=_auto_resolve(file),
         executive_titles=tuple(file.executive_titles),
         brakes=Brakes(**dict(file.brakes)),
         language=file.language,
@@ -164,6 +165,14 @@ def _levels(file: schema.PolicyFile, calendars: Mapping[str, Calendar], note: No
             hold=rule.hold if row.hold is None else HoldTimes(row.hold.enter, row.hold.leave),
         )
     return rules
+
+
+def _auto_resolve(file: schema.PolicyFile) -> frozenset[Level]:
+    asked = {level: file.levels[level.name].auto_resolve for level in Level if level.name in file.levels}
+    default = Policy("").auto_resolve
+    return frozenset(
+        level for level in Level if asked.get(level) or (asked.get(level) is None and level in default)
+    )
 
 
 def _people(file: schema.PolicyFile, note: Note) -> dict[Role, Person]:

@@ -187,6 +187,7 @@ class LevelRow(Section):
     owner: RoleName | None = None
     calendar: str | None = Field(default=None, description="wall_clock, or a name of calendars.yaml")
     hold: Hold | None = None
+    auto_resolve: bool | None = Field(default=None, description="true ends it without asking how it ended")
 
 
 class PersonRow(Section):

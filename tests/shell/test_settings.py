@@ -68,8 +68,8 @@ def test_the_shipped_file_says_what_the_defaults_say(write: Write, pytestconfig:
     own = shipped.custom[0].id
     assert {name: rule for name, rule in shipped.triggers.items() if name != own} == short.triggers
     assert not shipped.triggers[own].enabled
-    said = ("levels", "executive_titles", "dispute_enter", "dispute_leave", "high_value_arr", "brakes")
-    for name in (*said, "strategic_tiers", "high_value_tiers", "bug_accounts", "health_stale_after", "reopen_within"):
+    said = ("levels", "bug_accounts", "executive_titles", "dispute_enter", "dispute_leave", "high_value_arr", "brakes")
+    for name in (*said, "strategic_tiers", "high_value_tiers", "auto_resolve", "health_stale_after", "reopen_within"):
         assert getattr(shipped, name) == getattr(short, name), name
     assert all(person.email.endswith("@example.com") for person in shipped.people.values())
 
@@ -93,7 +93,8 @@ def test_what_is_set_arrives(write: Write, tmp_path: Path) -> None:
             SHORT.replace("module: json\nnot", "module: json\n    settle: 5m\n    options: {path: a/b, limit: 3}\n"
                           "    secrets: {a: {env: A}, b: {file: token}, c: {credential: smtp}}\nnot")
             + "language: id\ntriggers: {health_red: {standard: L3, executive: cfo}}\n"
-            "levels: {L2: {response: 1h30m, owner: ceo, calendar: jakarta_office, hold: {enter: 10m}}}\n"
+            "levels: {L2: {response: 1h30m, owner: ceo, calendar: jakarta_office, hold: {enter: 10m},"
+            " auto_resolve: true}}\n"
             "people: {ceo: {name: Maya, email: maya@example.com, active: false}}\n"
             "disputes: {enter: {amount: 5000000, currency: IDR}}\nbrakes: {writes: false, most_share: 0.25}\n"
             "state_dir: s\nstore: {env: URL}\nheartbeat: {file: beat, url: https://h.example/ping}\n"
@@ -121,6 +122,7 @@ def test_what_is_set_arrives(write: Write, tmp_path: Path) -> None:
     assert (level.response, level.owner, level.calendar.name) == (timedelta(minutes=90), Role.CEO, "jakarta_office")
     assert (level.hold.enter, level.hold.leave) == (timedelta(minutes=10), timedelta(hours=24))
     assert policy.levels[Level.L1].calendar.always_open
+    assert policy.auto_resolve == {Level.L1, Level.L2}
     assert not policy.people[Role.CEO].active
     assert (policy.dispute_enter, policy.dispute_leave) == (rupiah(5_000_000), rupiah(4_500_000))
     assert not settings.writes
