@@ -200,7 +200,10 @@ NO_FLAG = Flag()
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What a person wants: the people's own fields on the account. The worker only reads them."""
+    """What a person wants: the people's own fields on the account. The worker only reads them.
+
+    `at` is when it was said, where the CRM keeps that: then the same wish said again is a new one.
+    """
 
     wish: Wish = Wish.NONE
     until: datetime | None = None
@@ -208,6 +211,7 @@ class Override:
     root_cause: str = ""
     customer_confirmed: bool = False
     by: str = ""
+    at: datetime | None = None
 
     @property
     def empty(self) -> bool:
@@ -409,7 +413,8 @@ class Escalation:
     `event_no` counts the events that were told; it is part of every idempotency key. `dismissed` are the fingerprints
     for which a person said no: the worker does not escalate for them again. `written` is the flag that the worker last
     had confirmed by the CRM: a difference to what the CRM shows later is a person's doing.
-    `raised_to` is the floor that a person or the ladder set; the level never falls below it without a recorded reason.
+    `raised_to` is the level that a person or the ladder set; `levelled_for` the evidence that a person knew when setting
+    it: that evidence does not raise the level again.
     """
 
     id: EscalationId
@@ -435,6 +440,7 @@ class Escalation:
     outcome_note: str = ""
     dismissed: frozenset[str] = frozenset()
     heeded: Override = Override()
+    levelled_for: frozenset[str] = frozenset()
     written: Flag | None = None
     reopened_from: EscalationId | None = None
     version: int = 0

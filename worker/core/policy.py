@@ -121,7 +121,7 @@ class Policy:
     """Everything that decides. `version` is a digest of the file; it stands in every trail entry.
 
     `dispute_enter`: strictly above opens; `dispute_leave`: an open reason goes only below it. `people` are the
-    fall-backs for roles that an account does not name; an inactive person counts as vacant and the next role up answers.
+    fall-backs for roles that an account does not name; an inactive person counts as vacant, the next role up answers.
     `auto_resolve` are the levels that step down without asking a person how it ended. `executive_titles` are the
     words that make a reporter an executive, in any language the customers use.
     """
