@@ -274,7 +274,9 @@ def _expand(pattern: str, words: Mapping[str, str], depth: int = 0) -> str:
         return _expand(words[match[1]], words, depth + 1)
 
     expanded = _MACRO.sub(replaced, pattern)
-    return expanded.replace(" ", "[ ]+").replace("[[ ]+", "[ ").replace("'", "'*") if depth == 0 else expanded
+    if depth:
+        return expanded
+    return expanded.replace("[^ \\n]", r"\S").replace(" ?", "[ ]*").replace(" ", "[ ]+").replace("[[ ]+]", "[ ]").replace("'", "'*")
 
 
 def _compile(pattern: str) -> re2._Regexp:
