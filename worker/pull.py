@@ -35,10 +35,13 @@ class KindRead:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How to read. `overlap` is read again each time, since a CRM may commit late; `sweep_every` reads everything."""
+    """How to read. `overlap` is read again each time, since a CRM may commit late; `sweep_every` reads everything;
+    `state_every` asks for the accounts whose state matters, because a calculated field does not move a record's stamp.
+    """
 
     overlap: timedelta = timedelta(minutes=15)
     sweep_every: timedelta = timedelta(hours=24)
+    state_every: timedelta = timedelta(minutes=10)
     page_size: int = 2000
 
 
@@ -58,6 +61,7 @@ class Puller:
         self._store = store
         self._ports = ports
         self._reading = reading
+        self._looked_at: dict[RecordKind, float] = {}
 
     def run(self) -> dict[RecordKind, KindRead]:
         """Read every kind that the mapping knows; the result tells what failed."""
@@ -85,9 +89,8 @@ class Puller:
         sweeping = self._sweep_is_due(place, began)
         for page in self._crm.connector.pull(self._changes(kind, place, sweeping=sweeping)):
             place = self._mirror(kind, page, began, place, read, first_load=first_load)
-        for query in self._crm.mapping.state_queries():
-            if query.kind == kind.value:
-                self._look_at_state(kind, query, began, read)
+        if self._state_is_due(kind):
+            self._look_at_states(kind, began, read)
         if sweeping:
             self._look_for_gone(kind, began)
         self._finish(kind, place, began, sweeping=sweeping)
@@ -108,9 +111,16 @@ class Puller:
             finished = replace(place, read_at=began, swept_at=swept_at, failure="")
             progress.save_position(tx, self._crm.name, kind, finished)
 
-    def _look_at_state(self, kind: RecordKind, query: Query[Row], began: datetime, read: KindRead) -> None:
-        for page in self._crm.connector.pull(query):
-            self._mirror(kind, replace(page, high_water=None), began, None, read, first_load=False)
+    def _state_is_due(self, kind: RecordKind) -> bool:
+        last = self._looked_at.get(kind)
+        return last is None or self._ports.monotonic() - last >= self._reading.state_every.total_seconds()
+
+    def _look_at_states(self, kind: RecordKind, began: datetime, read: KindRead) -> None:
+        for query in self._crm.mapping.state_queries():
+            if query.kind == kind.value:
+                for page in self._crm.connector.pull(query):
+                    self._mirror(kind, replace(page, high_water=None), began, None, read, first_load=False)
+        self._looked_at[kind] = self._ports.monotonic()
 
     def _mirror(
         self,

@@ -1,0 +1,416 @@
+"""CRM records to core values and back, driven by one file per CRM. The only room that knows both.
+
+A kind's shape is a msgspec struct whose fields carry the CRM's own names, so that a connector decodes a page in one
+step; values are turned into core values only for accounts that are decided.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from connectors.base import Cursor, FieldNeed, Query, Row, Value
+from worker.core.model import (
+    Account,
+    AccountId,
+    Author,
+    BugKey,
+    Case,
+    CaseStatus,
+    Colour,
+    Dispute,
+    Flag,
+    Health,
+    Level,
+    Override,
+    Person,
+    RecordId,
+    RecordKind,
+    UserId,
+    Wish,
+)
+from worker.core.money import Money, currency
+from worker.mapping_file import FLAG_FIELDS, REQUIRED, FieldMap, KindMap, read_mapping
+
+T = TypeVar("T")
+
+_TRUE = frozenset({"true", "1", "yes", "ya", "y"})
+_FALSE = frozenset({"false", "0", "no", "tidak", "n", ""})
+
+
+class UnmappableError(ValueError):
+    """A record's value that cannot be understood: which record, which field, what it says, and why not."""
+
+    def __init__(self, record_id: str, field: str, value: object, reason: str) -> None:
+        super().__init__(f"record {record_id}, field {field}: {value!r} {reason}")
+        self.record_id = record_id
+        self.field = field
+        self.value = value
+        self.reason = reason
+
+
+class CrmMapping:
+    """One CRM's mapping. Safe to share; holds no state."""
+
+    def __init__(self, name: str, kinds: Mapping[RecordKind, KindMap]) -> None:
+        self.name = name
+        self.kinds = tuple(kinds)
+        self._maps = dict(kinds)
+        self._shapes = {kind: _shape(kind, each) for kind, each in kinds.items()}
+        self._decoders = {kind: msgspec.json.Decoder(shape, float_hook=Decimal) for kind, shape in self._shapes.items()}
+        self._encoder = msgspec.json.Encoder()
+        account = kinds[RecordKind.ACCOUNT].fields
+        self._green = frozenset(
+            word for word, ours in account["health"].values.items() if ours == Colour.GREEN.value
+        ) | {Colour.GREEN.value}
+        self._flag_fields = {name: account[name].field for name in FLAG_FIELDS}
+
+    def query(
+        self,
+        kind: RecordKind,
+        *,
+        since: Cursor | None = None,
+        where: Mapping[str, Sequence[Value]] | None = None,
+        ids: Sequence[str] | None = None,
+        page_size: int = 2000,
+    ) -> Query[Row]:
+        """What to ask the connector. `where` is in the CRM's own words."""
+        return Query(kind.value, self._maps[kind].object_name, self._shapes[kind], since, where or {}, ids, page_size)
+
+    def state_queries(self) -> tuple[Query[Row], ...]:
+        """Accounts that no cursor finds when a calculated field moves: not green, flagged, or spoken for."""
+        fields = self._maps[RecordKind.ACCOUNT].fields
+        unhealthy = [word for word, ours in fields["health"].values.items() if ours in ("red", "yellow")]
+        flagged = fields["flag_escalated"].field
+        wanted: list[dict[str, Sequence[Value]]] = [
+            {fields["health"].field: unhealthy or ["red", "yellow"], flagged: [False, None]},
+            {flagged: [True]},
+        ]
+        if "pr_risk" in fields:
+            wanted.append({fields["pr_risk"].field: [True], flagged: [False, None]})
+        if "wish" in fields:
+            wishes = [word for word, ours in fields["wish"].values.items() if ours != Wish.NONE.value]
+            wishes = wishes or [each.value for each in Wish if each is not Wish.NONE]
+            wanted.append({fields["wish"].field: wishes, flagged: [False, None]})
+        return tuple(self.query(RecordKind.ACCOUNT, where=where) for where in wanted)
+
+    def account_id(self, kind: RecordKind, row: Row) -> AccountId | None:
+        """Whose record it is; None for a case without an account."""
+        if kind is RecordKind.ACCOUNT:
+            return AccountId(row.record_id)
+        value = getattr(row, "account_id")  # noqa: B009  the shape is made at run time
+        return AccountId(str(value)) if value not in (None, "") else None
+
+    def bug_key(self, row: Row) -> tuple[BugKey | None, bool]:
+        """The bug that a case is about, and whether the case is open."""
+        key = getattr(row, "bug_key", None)
+        return (BugKey(str(key)) if key not in (None, "") else None), self._is_open(RecordKind.CASE, row)
+
+    def _is_open(self, kind: RecordKind, row: Row) -> bool:
+        return not row.deleted and self._status(kind, row) is CaseStatus.OPEN
+
+    def quiet(self, kind: RecordKind, row: Row) -> bool:
+        """Whether this record alone cannot ask for anything. Raises UnmappableError where it cannot be told."""
+        if kind is not RecordKind.ACCOUNT:
+            return not self._is_open(kind, row)
+        health = getattr(row, "health", None)
+        if not isinstance(health, str) or health.strip().casefold() not in self._green:
+            return False
+        if row.deleted or getattr(row, "flag_escalated", None) or getattr(row, "pr_risk", None):
+            return False
+        return not getattr(row, "churn_signals", None) and getattr(row, "wish", None) in (None, "", "none")
+
+    def stamp(self, row: Row) -> datetime:
+        """When the CRM changed it last, aware UTC."""
+        return _moment(row, "modified_at", row.modified_at)
+
+    def dump(self, row: Row) -> bytes:
+        """The mapped fields as JSON, in the CRM's words."""
+        return self._encoder.encode(row)
+
+    def load(self, kind: RecordKind, body: bytes) -> Row:
+        """A stored record back."""
+        return self._decoders[kind].decode(body)
+
+    def digest(self, row: Row) -> bytes:
+        """Equal exactly when the mapped fields are, whatever the modified stamp says."""
+        return hashlib.blake2b(self._encoder.encode(msgspec.structs.astuple(row)[2:]), digest_size=12).digest()
+
+    def flag_object(self) -> str:
+        """The object that carries the flag."""
+        return self._maps[RecordKind.ACCOUNT].object_name
+
+    def flag_values(self, flag: Flag) -> dict[str, Value]:
+        """The flag in the CRM's fields."""
+        fields = self._flag_fields
+        return {
+            fields["flag_escalated"]: flag.escalated,
+            fields["flag_level"]: None if flag.level is None else str(flag.level),
+            fields["flag_reason"]: flag.reason,
+            fields["flag_opened_at"]: flag.opened_at,
+            fields["flag_due_at"]: flag.due_at,
+            fields["flag_status"]: flag.status,
+            fields["flag_owner"]: flag.owner,
+        }
+
+    def needs(self) -> tuple[FieldNeed, ...]:
+        """Every CRM field that is read or written, for `check` and `setup`."""
+        return tuple(
+            FieldNeed(each.object_name, name, core, core in FLAG_FIELDS, core in REQUIRED[kind])
+            for kind, each in self._maps.items()
+            for core, name in _used(each)
+        )
+
+    def account(self, row: Row) -> Account:
+        """Raises UnmappableError for a value that is not understood; an unknown health word is UNKNOWN."""
+        owner, manager = _person(row, "owner"), _person(row, "manager")
+        return Account(
+            id=AccountId(row.record_id),
+            name=_text(row, "name") or row.record_id,
+            owner=owner,
+            manager=manager,
+            arr=self._money(RecordKind.ACCOUNT, row, "arr"),
+            health=self._health(row),
+            tier=_text(row, "tier"),
+            renewal_on=_day(row, "renewal_on"),
+            churn_signals=_signs(row),
+            pr_risk=_truth(row, "pr_risk"),
+            flag=self._flag(row),
+            override=self._override(row),
+            language=_text(row, "language"),
+            modified_at=self.stamp(row),
+            parent_id=AccountId(_text(row, "parent_id")) if _text(row, "parent_id") else None,
+            deleted=row.deleted,
+            extra={name: _extra(row, name) for name in self._maps[RecordKind.ACCOUNT].extra},
+        )
+
+    def case(self, row: Row) -> Case:
+        """Raises UnmappableError for a value that is not understood."""
+        return Case(
+            id=RecordId(row.record_id),
+            account_id=AccountId(_text(row, "account_id")),
+            subject=_text(row, "subject"),
+            text=_text(row, "text"),
+            author=self._word(RecordKind.CASE, row, "author", Author, Author.CUSTOMER),
+            channel=_text(row, "channel"),
+            category=self._maps[RecordKind.CASE]
+            .fields["category"]
+            .values.get(_text(row, "category").casefold(), _text(row, "category"))
+            if "category" in self._maps[RecordKind.CASE].fields
+            else "",
+            priority=_text(row, "priority"),
+            status=self._status(RecordKind.CASE, row),
+            reporter=_text(row, "reporter"),
+            reporter_title=_text(row, "reporter_title"),
+            bug_key=self.bug_key(row)[0],
+            product=_text(row, "product"),
+            amount=self._money(RecordKind.CASE, row, "amount"),
+            opened_at=_time(row, "opened_at"),
+            closed_at=_time(row, "closed_at"),
+            modified_at=self.stamp(row),
+        )
+
+    def dispute(self, row: Row) -> Dispute:
+        """Raises UnmappableError for a value that is not understood."""
+        return Dispute(
+            id=RecordId(row.record_id),
+            account_id=AccountId(_text(row, "account_id")),
+            amount=self._money(RecordKind.DISPUTE, row, "amount"),
+            status=self._status(RecordKind.DISPUTE, row),
+            reason=_text(row, "reason"),
+            opened_at=_time(row, "opened_at"),
+            modified_at=self.stamp(row),
+        )
+
+    def _status(self, kind: RecordKind, row: Row) -> CaseStatus:
+        return self._word(kind, row, "status", CaseStatus, CaseStatus.OPEN)
+
+    def _word(self, kind: RecordKind, row: Row, name: str, words: Callable[[str], T], default: T) -> T:
+        """A word of the CRM as one of ours; empty means the default, an unknown one is never guessed."""
+        text = _text(row, name)
+        if not text:
+            return default
+        mapped = self._maps[kind].fields.get(name)
+        ours = text if mapped is None else mapped.values.get(text.casefold(), text.casefold())
+        try:
+            return words(ours)
+        except ValueError:
+            known = sorted(set(mapped.values.values())) if mapped else []
+            raise UnmappableError(
+                row.record_id,
+                name,
+                text,
+                f"means none of {', '.join(known) or 'the known words'}; add it to the mapping",
+            ) from None
+
+    def _health(self, row: Row) -> Health:
+        spec = self._maps[RecordKind.ACCOUNT].fields["health"]
+        raw = getattr(row, "health", None)
+        score = _decimal(row, "score")
+        colour = Colour.UNKNOWN
+        if isinstance(raw, str) and raw.strip():
+            ours = spec.values.get(raw.strip().casefold(), raw.strip().casefold())
+            colour = Colour(ours) if ours in {each.value for each in Colour} else Colour.UNKNOWN
+        if colour is Colour.UNKNOWN:
+            colour = _by_score(spec, raw if not isinstance(raw, str) else None, score)
+        return Health(colour, score, _time(row, "health_as_of"))
+
+    def _flag(self, row: Row) -> Flag:
+        level = _text(row, "flag_level").upper()
+        if level and level not in Level.__members__:
+            raise UnmappableError(row.record_id, "flag_level", level, "is none of L1, L2, L3")
+        return Flag(
+            escalated=_truth(row, "flag_escalated"),
+            level=Level[level] if level else None,
+            reason=_text(row, "flag_reason"),
+            opened_at=_time(row, "flag_opened_at"),
+            due_at=_time(row, "flag_due_at"),
+            status=_text(row, "flag_status"),
+            owner=_text(row, "flag_owner"),
+        )
+
+    def _override(self, row: Row) -> Override:
+        return Override(
+            wish=self._word(RecordKind.ACCOUNT, row, "wish", Wish, Wish.NONE),
+            until=_time(row, "until"),
+            outcome_note=_text(row, "outcome_note"),
+            root_cause=_text(row, "root_cause"),
+            customer_confirmed=_truth(row, "customer_confirmed"),
+            by=_text(row, "override_by"),
+            at=_time(row, "override_at"),
+        )
+
+    def _money(self, kind: RecordKind, row: Row, name: str) -> Money | None:
+        amount = _decimal(row, name)
+        if amount is None:
+            return None
+        spec = self._maps[kind].fields[name]
+        code = _text(row, f"{name}_currency") or spec.currency
+        try:
+            return Money(amount, currency(code.upper()))
+        except ValueError as error:
+            raise UnmappableError(row.record_id, f"{name}_currency", code, str(error)) from error
+
+
+def load_mapping(path: Path) -> CrmMapping:
+    """Read a mapping file. Raises FaultyDocumentError with every fault, each with file, line and column."""
+    return CrmMapping(path.stem, read_mapping(path))
+
+
+def _used(each: KindMap) -> list[tuple[str, str]]:
+    """Core names with the CRM fields that they need, currencies and extras included."""
+    used = [(name, spec.field) for name, spec in each.fields.items()]
+    used += [(f"{name}_currency", spec.currency_field) for name, spec in each.fields.items() if spec.currency_field]
+    return used + [(f"extra_{name}", target) for name, target in each.extra.items()]
+
+
+def _shape(kind: RecordKind, each: KindMap) -> type[Row]:
+    names = {"record_id": each.id_field, "modified_at": each.modified_field, "deleted": each.deleted_field}
+    fields: list[tuple[str, object, object]] = [
+        ("record_id", str, msgspec.field(name=names["record_id"])),
+        ("modified_at", str, msgspec.field(name=names["modified_at"])),
+        ("deleted", bool, msgspec.field(name=names["deleted"], default=False)),
+    ]
+    fields += [(core, object, msgspec.field(name=name, default=None)) for core, name in _used(each)]
+    made = msgspec.defstruct(
+        f"{kind.value.title()}Row", fields, bases=(Row,), frozen=True, kw_only=True, omit_defaults=True
+    )
+    assert issubclass(made, Row)
+    return made
+
+
+def _text(row: Row, name: str) -> str:
+    """A field as text, cleaned of what no target accepts: lone surrogates and NUL."""
+    value = getattr(row, name, None)
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else str(value)
+    return text.encode("utf-8", "replace").decode().replace("\x00", "").strip()
+
+
+def _truth(row: Row, name: str) -> bool:
+    value = getattr(row, name, None)
+    if isinstance(value, bool):
+        return value
+    text = _text(row, name).casefold()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise UnmappableError(row.record_id, name, value, "is neither true nor false")
+
+
+def _decimal(row: Row, name: str) -> Decimal | None:
+    value = getattr(row, name, None)
+    if value is None or value == "":
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise UnmappableError(row.record_id, name, value, "is not a number such as 12500000.00") from None
+    if not number.is_finite() or isinstance(value, bool):
+        raise UnmappableError(row.record_id, name, value, "is not a number")
+    return number
+
+
+def _time(row: Row, name: str) -> datetime | None:
+    value = getattr(row, name, None)
+    return None if value in (None, "") else _moment(row, name, value)
+
+
+def _moment(row: Row, name: str, value: object) -> datetime:
+    """A time as CRMs write it: ISO with a zone, a date (midnight UTC), or epoch milliseconds."""
+    try:
+        if isinstance(value, int) or (isinstance(value, str) and value.isdecimal() and len(value) > 9):
+            return datetime.fromtimestamp(int(value) / 1000, UTC)
+        moment = datetime.fromisoformat(str(value))
+    except (ValueError, OverflowError, OSError):
+        raise UnmappableError(row.record_id, name, value, "is not a time") from None
+    if moment.tzinfo is None and len(str(value)) > 10:
+        raise UnmappableError(row.record_id, name, value, "has no time zone")
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _day(row: Row, name: str) -> date | None:
+    text = _text(row, name)
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        raise UnmappableError(row.record_id, name, text, "is not a date such as 2026-11-24") from None
+
+
+def _person(row: Row, role: str) -> Person | None:
+    identity, name = _text(row, f"{role}_id"), _text(row, f"{role}_name")
+    if not identity and not name:
+        return None
+    active = getattr(row, f"{role}_active", None)
+    return Person(UserId(identity or name), name or identity, _text(row, f"{role}_email"), active is not False)
+
+
+def _signs(row: Row) -> tuple[str, ...]:
+    value = getattr(row, "churn_signals", None)
+    if isinstance(value, (list, tuple)):
+        return tuple(str(each) for each in value if each)
+    return tuple(part.strip() for part in _text(row, "churn_signals").split(";") if part.strip())
+
+
+def _by_score(spec: FieldMap, raw: object, score: Decimal | None) -> Colour:
+    number = Decimal(str(raw)) if isinstance(raw, (int, Decimal)) and not isinstance(raw, bool) else score
+    if number is None or spec.red_below is None or spec.yellow_below is None:
+        return Colour.UNKNOWN
+    if number < spec.red_below:
+        return Colour.RED
+    return Colour.YELLOW if number < spec.yellow_below else Colour.GREEN
+
+
+def _extra(row: Row, name: str) -> str | int | bool | Decimal | None:
+    value = getattr(row, f"extra_{name}", None)
+    return value if isinstance(value, (str, int, bool, Decimal)) else None

@@ -1,0 +1,159 @@
+"""A mapping file: which field of a CRM is which, and what its values mean. Every fault with its place, all at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from worker.core.model import RecordKind
+from worker.documents import Document, Fault, FaultyDocumentError, nearest, read_document
+from worker.parsed import KeyPath
+
+CORE_FIELDS: dict[RecordKind, tuple[str, ...]] = {
+    RecordKind.ACCOUNT: (
+        *("name", "owner_id", "owner_name", "owner_email", "owner_active"),
+        *("manager_id", "manager_name", "manager_email", "manager_active"),
+        *("arr", "health", "score", "health_as_of", "tier", "renewal_on", "churn_signals", "pr_risk", "language"),
+        *("parent_id", "flag_escalated", "flag_level", "flag_reason", "flag_opened_at", "flag_due_at"),
+        *("flag_status", "flag_owner", "wish", "until", "outcome_note", "root_cause", "customer_confirmed"),
+        *("override_by", "override_at"),
+    ),
+    RecordKind.CASE: (
+        *("account_id", "subject", "text", "author", "channel", "category", "priority", "status", "reporter"),
+        *("reporter_title", "bug_key", "product", "amount", "opened_at", "closed_at"),
+    ),
+    RecordKind.DISPUTE: ("account_id", "amount", "status", "reason", "opened_at"),
+}
+FLAG_FIELDS = tuple(name for name in CORE_FIELDS[RecordKind.ACCOUNT] if name.startswith("flag_"))
+REQUIRED: dict[RecordKind, tuple[str, ...]] = {
+    RecordKind.ACCOUNT: ("name", "health", *FLAG_FIELDS),
+    RecordKind.CASE: ("account_id", "status"),
+    RecordKind.DISPUTE: ("account_id", "amount", "status"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMap:
+    """One core field: where it stands in the CRM, what its words mean, in which currency its amounts are."""
+
+    field: str
+    values: dict[str, str] = field(default_factory=dict)
+    currency: str = ""
+    currency_field: str = ""
+    red_below: Decimal | None = None
+    yellow_below: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KindMap:
+    """One kind of record. `extra` are further fields for custom triggers, by the name that the policy uses."""
+
+    object_name: str
+    id_field: str
+    modified_field: str
+    deleted_field: str
+    fields: dict[str, FieldMap]
+    extra: dict[str, str]
+
+
+_KIND_KEYS = ("object", "id", "modified", "deleted", "fields", "extra")
+_FIELD_KEYS = ("field", "values", "currency", "currency_field", "red_below", "yellow_below")
+
+
+def read_mapping(path: Path) -> dict[RecordKind, KindMap]:
+    """Read and check a mapping file. Raises FaultyDocumentError with every fault."""
+    document = read_document(path)
+    faults: list[Fault] = []
+    found: dict[RecordKind, KindMap] = {}
+    names = [kind.value for kind in RecordKind]
+    top = document.value
+    if not isinstance(top, dict):
+        raise FaultyDocumentError([document.fault((), "a mapping file has the keys account, case and dispute")])
+    for name, value in top.items():
+        if name not in names:
+            faults.append(document.fault((name,), _unknown(name, names), key=True))
+        elif isinstance(value, dict):
+            found[RecordKind(name)] = _kind(document, RecordKind(name), value, faults)
+    if RecordKind.ACCOUNT not in found:
+        faults.append(document.fault((), "the accounts are missing: add the key account"))
+    if faults:
+        raise FaultyDocumentError(faults)
+    return {kind: found[kind] for kind in RecordKind if kind in found}
+
+
+def _unknown(name: str, known: list[str] | tuple[str, ...]) -> str:
+    close = nearest(name, list(known))
+    return f"unknown key {name!r}" + (f", did you mean {close}?" if close and "did you" not in close else close)
+
+
+def _kind(document: Document, kind: RecordKind, value: dict[str, object], faults: list[Fault]) -> KindMap:
+    at: KeyPath = (kind.value,)
+    faults.extend(
+        document.fault((*at, key), _unknown(key, _KIND_KEYS), key=True) for key in value if key not in _KIND_KEYS
+    )
+    fields = value.get("fields")
+    mapped: dict[str, FieldMap] = {}
+    for name, spec in (fields if isinstance(fields, dict) else {}).items():
+        where = (*at, "fields", str(name))
+        if name not in CORE_FIELDS[kind]:
+            faults.append(document.fault(where, _unknown(str(name), CORE_FIELDS[kind]), key=True))
+            continue
+        made = _field(document, where, spec, faults)
+        if made is not None:
+            mapped[str(name)] = made
+    faults.extend(
+        document.fault((*at, "fields"), f"the field {name} must be mapped")
+        for name in REQUIRED[kind]
+        if name not in mapped
+    )
+    extra = value.get("extra")
+    return KindMap(
+        _text(document, (*at, "object"), value.get("object", kind.value), faults),
+        _text(document, (*at, "id"), value.get("id", "id"), faults),
+        _text(document, (*at, "modified"), value.get("modified", "modified_at"), faults),
+        _text(document, (*at, "deleted"), value.get("deleted", "deleted"), faults),
+        mapped,
+        {str(name): str(target) for name, target in extra.items()} if isinstance(extra, dict) else {},
+    )
+
+
+def _text(document: Document, at: KeyPath, value: object, faults: list[Fault]) -> str:
+    if isinstance(value, str) and value:
+        return value
+    faults.append(document.fault(at, f"a name of the CRM is needed, not {value!r}"))
+    return ""
+
+
+def _field(document: Document, at: KeyPath, spec: object, faults: list[Fault]) -> FieldMap | None:
+    if isinstance(spec, str):
+        return FieldMap(spec)
+    if not isinstance(spec, dict) or not isinstance(spec.get("field"), str):
+        faults.append(document.fault(at, "give the CRM's field name, or {field: NAME, ...}"))
+        return None
+    faults.extend(
+        document.fault((*at, key), _unknown(str(key), _FIELD_KEYS), key=True) for key in spec if key not in _FIELD_KEYS
+    )
+    limits = {name: spec.get(name) for name in ("red_below", "yellow_below")}
+    return FieldMap(
+        str(spec["field"]),
+        _words(document, (*at, "values"), spec.get("values", {}), faults),
+        str(spec.get("currency", "")),
+        str(spec.get("currency_field", "")),
+        **{name: Decimal(str(value)) if value is not None else None for name, value in limits.items()},
+    )
+
+
+def _words(document: Document, at: KeyPath, values: object, faults: list[Fault]) -> dict[str, str]:
+    """`values: {red: [Red, Merah]}` turned round: the CRM's word, in lower case, to ours."""
+    if not isinstance(values, dict):
+        faults.append(document.fault(at, "values are {our word: [the CRM's words]}"))
+        return {}
+    turned: dict[str, str] = {}
+    for ours, theirs in values.items():
+        for word in theirs if isinstance(theirs, list) else [theirs]:
+            folded = str(word).strip().casefold()
+            if turned.get(folded, ours) != ours:
+                faults.append(document.fault((*at, ours), f"{word!r} already means {turned[folded]!r}"))
+            turned[folded] = str(ours)
+    return turned
