@@ -315,6 +315,13 @@ def test_a_four_hour_answer_in_the_night_of_the_jump_takes_four_real_hours() -> 
     assert utc("2026-03-29T04:30:00") == due(utc("2026-03-29T00:30:00"), 4 * HOUR, calendar).at
 
 
+def test_the_last_microsecond_of_a_day_counts() -> None:
+    tick = timedelta(microseconds=1)
+
+    assert jakarta("2026-11-24T18:00:00") == due(jakarta("2026-11-24T18:00:00") - tick, tick, office()).at
+    assert jakarta("2026-11-25T09:00:00") + tick == due(jakarta("2026-11-24T18:00:00") - tick, 2 * tick, office()).at
+
+
 def test_a_leap_day_is_a_working_day() -> None:
     assert jakarta("2028-02-29T11:00:00") == due(jakarta("2028-02-28T16:00:00"), 4 * HOUR, office()).at
 
