@@ -1,7 +1,8 @@
 """Phrase packs from `config/phrases/*.yaml`, compiled with google-re2 (linear in the text, whatever the pattern).
 
 A pattern is RE2 syntax over lower-case text with three conveniences: `{name}` stands for an entry of `words` of any
-pack, a blank for one or more blanks, an apostrophe for any number of them, none included. It matches whole words.
+pack, a blank for one or more blanks (in a phrase also
+after a comma), ` ?` for any number of blanks, an apostrophe for any number of them, none included. It matches whole words.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from worker.core.model import BUILT_IN_TRIGGERS, Certainty, TriggerId
 from worker.core.phrases import Guard, GuardKind, Phrase, PhraseBook, Place, Scope
 
 _MACRO = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+_BLANK = re.compile(r" (\?)?(?![^\[\]]*\])")
 _TOP = {"words", "guards", "phrases"}
 _PHRASE = {"id", "label", "certainty", "place", "needs", "ignores", "patterns", "yes", "no"}
 _GUARD = {"id", "kind", "scope", "effect", "labels", "patterns", "unless"}
@@ -178,11 +180,11 @@ class _Entry:
                 self.fault(key, f"{value!r} is no trigger: use {', '.join(BUILT_IN_TRIGGERS)}")
         return frozenset(TriggerId(value) for value in values)
 
-    def expression(self, key: str, form: str) -> tuple[str, _Expression | None]:
+    def expression(self, key: str, form: str, blank: str = "[ ]+") -> tuple[str, _Expression | None]:
         expanded: list[str] = []
         for number, pattern in enumerate(self.texts(key)):
             try:
-                text = _expand(pattern, self.shelf.words)
+                text = _expand(pattern, self.shelf.words, blank)
                 _compile(form.format(text))
             except (_FaultError, re2.error) as error:
                 place = (
@@ -202,8 +204,9 @@ class _Entry:
 _FORMS = {
     Scope.BEFORE: r"(?:^|\b){}[ ,]*$",
     Scope.AFTER: r"^[ ,]*{}(?:\b|$)",
-    Scope.SENTENCE: r"\b{}(?:\b|$)",
-    Scope.TEXT: r"\b{}(?:\b|$)",
+    Scope.INSIDE: r"\b{}(?:\b|$)",
+    Scope.SENTENCE: r"\b{}(?:\b|$|\W)",
+    Scope.TEXT: r"\b{}(?:\b|$|\W)",
 }
 
 
@@ -229,7 +232,7 @@ def _phrase(entry: _Entry) -> None:
     labels = entry.labels("label")
     certainty = entry.choice("certainty", Certainty, Certainty.CERTAIN)
     place = entry.choice("place", Place, Place.OWN)
-    whole, matcher = entry.expression("patterns", _FORMS[Scope.SENTENCE])
+    whole, matcher = entry.expression("patterns", _FORMS[Scope.SENTENCE], "[,:;]*[ ]+")
     needs = tuple(_need(entry, name) for name in entry.texts("needs"))
     ignores = frozenset(GuardKind(name) for name in entry.texts("ignores") if _known_kind(entry, name))
     if matcher is None or not labels:
@@ -265,18 +268,20 @@ def _known_kind(entry: _Entry, name: str) -> bool:
     return False
 
 
-def _expand(pattern: str, words: Mapping[str, str], depth: int = 0) -> str:
+def _expand(pattern: str, words: Mapping[str, str], blank: str = "[ ]+") -> str:
+    plain = _without_names(pattern, words).replace(r"[^ \n]", r"\S")
+    return _BLANK.sub(lambda match: "[ ]*" if match[1] else blank, plain).replace("'", "'*")
+
+
+def _without_names(pattern: str, words: Mapping[str, str], depth: int = 0) -> str:
     def replaced(match: re.Match[str]) -> str:
         if match[1] not in words:
             raise _FaultError(f"the words {match[1]!r} are defined in no pack")
         if depth > 8:
             raise _FaultError(f"the words {match[1]!r} stand for themselves")
-        return _expand(words[match[1]], words, depth + 1)
+        return _without_names(words[match[1]], words, depth + 1)
 
-    expanded = _MACRO.sub(replaced, pattern)
-    if depth:
-        return expanded
-    return expanded.replace("[^ \\n]", r"\S").replace(" ?", "[ ]*").replace(" ", "[ ]+").replace("[[ ]+]", "[ ]").replace("'", "'*")
+    return _MACRO.sub(replaced, pattern)
 
 
 def _compile(pattern: str) -> re2._Regexp:

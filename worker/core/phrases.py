@@ -58,9 +58,10 @@ class GuardKind(StrEnum):
 
 
 class Scope(StrEnum):
-    """Where a guard is looked for: right before the hit, right after it, in its sentence, or in the whole text."""
+    """Where a guard is looked for: right before the hit, in it, right after it, in its sentence, in the whole text."""
 
     BEFORE = "before"
+    INSIDE = "inside"
     AFTER = "after"
     SENTENCE = "sentence"
     TEXT = "text"
@@ -165,10 +166,11 @@ class _Field:
     quoted: bool = False
 
 
-_FOLDED = str.maketrans("’‘´`“”\"*_~–—\t\r\u00a0\u200b\ufeff", "'''' " + " " * 5 + "--" + " " * 5)
+_FOLDED = str.maketrans("’‘´`“”\"*_~()[]–—\t\r\u00a0\u200b\ufeff", "''''" + " " * 10 + "--" + " " * 5)
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _ANSWERED = re.compile(r"\s*(?:re|fwd?|fw|bls|trs)\s?:", re.I)
 _BREAK = ord("\n")
+_TRAILING = b" ,.!?;:-\n"
 
 
 def read(book: PhraseBook, message: Message) -> Reading:
@@ -237,7 +239,8 @@ def _hits(book: PhraseBook, fields: Sequence[_Field]) -> Iterator[Hit]:
 
 
 def _phrase_hits(book: PhraseBook, phrase: Phrase, field: _Field, own: bytes, seen: dict[str, bool]) -> Iterator[Hit]:
-    for start, end in phrase.matcher.spans(field.canvas):
+    for start, reach in phrase.matcher.spans(field.canvas):
+        end = start + len(field.canvas[start:reach].rstrip(_TRAILING))
         certainty = _guarded(book.guards, phrase, field.canvas, Span(start, end), own, seen)
         if certainty is None:
             continue
@@ -269,7 +272,12 @@ def _applies(guard: Guard, text: bytes, span: Span, own: bytes, seen: dict[str, 
     begin = text.rfind(b"\n", 0, span.start) + 1
     finish = text.find(b"\n", span.end)
     finish = len(text) if finish < 0 else finish
-    around = {Scope.BEFORE: (begin, span.start), Scope.AFTER: (span.end, finish), Scope.SENTENCE: (begin, finish)}
+    around = {
+        Scope.BEFORE: (begin, span.start),
+        Scope.INSIDE: (span.start, span.end),
+        Scope.AFTER: (span.end, finish),
+        Scope.SENTENCE: (begin, finish),
+    }
     first, last = around[guard.scope]
     if not guard.matcher.found(text[first:last]):
         return False

@@ -78,6 +78,7 @@ _SIGN_OFF_WITH_NAME = re.compile(
     r"\W{0,4}(?:regards|best|cheers|thanks|thank you|salam|hormat (?:kami|saya)|terima ?kasih|trims|makasih)\s?,\s?"
     r"(?:[A-Z][\w.'-]+ ?){1,4}\s*"
 )
+_NAME = re.compile(r"\s*(?:[A-Z][\w.'-]*,? ?){1,4}\s*")
 _FROM_PHONE = re.compile(
     r"\s*(?:Sent from my\b|Sent from (?:Outlook|Mail|Yahoo)|Dikirim dari\b|Get Outlook for|Terkirim dari\b).{0,80}$", re.I
 )
@@ -156,6 +157,7 @@ def _kinds(lines: Sequence[str]) -> list[_Kind]:
     end = _older_mail(lines, kinds)
     _disclaimers(lines, kinds, end)
     _signatures(lines, kinds, end)
+    _bare_signature(lines, kinds)
     _transcript(lines, kinds, end)
     return kinds
 
@@ -241,6 +243,17 @@ def _mark_signature(lines: Sequence[str], kinds: list[_Kind], begin: int, end: i
             kinds[number] = _Kind.SIGNATURE
         number += 1
     return max(number, begin + 1)
+
+
+def _bare_signature(lines: Sequence[str], kinds: list[_Kind]) -> None:
+    """A last paragraph of a name and a title without a greeting before it."""
+    own = [number for number, kind in enumerate(kinds) if kind is _Kind.OWN and lines[number].strip()]
+    last = [number for number in own if not any(not line.strip() for line in lines[number : own[-1]])]
+    if not 2 <= len(last) <= 5 or len(last) == len(own):
+        return
+    if _NAME.fullmatch(lines[last[0]]) and all(_in_signature(lines[number], 1) for number in last):
+        for number in last:
+            kinds[number] = _Kind.SIGNATURE
 
 
 def _in_signature(line: str, place: int) -> bool:
