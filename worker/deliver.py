@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
 from tenacity import RetryCallState, Retrying, retry_if_result
 
 from connectors.base import (
@@ -58,8 +59,8 @@ class Patience:
 
     def wait(self, attempt: int, draw: float) -> timedelta:
         """Full jitter: anything from nothing to the doubled wait."""
-        ceiling = min(self.most, self.first * 2 ** min(attempt, 16))
-        return ceiling * draw
+        doubled: timedelta = self.first * float(2 ** min(attempt, 16))
+        return min(self.most, doubled) * draw
 
 
 class Lane(ABC):
@@ -315,7 +316,7 @@ class Deliverer:
                     report.unknown += 1
         self._ports.at(f"settled:{lane.name}")
 
-    def _confirm(self, tx: outbox.Connection, delivery: Delivery, now: datetime) -> None:
+    def _confirm(self, tx: Connection, delivery: Delivery, now: datetime) -> None:
         if delivery.intent.kind is Kind.FLAG:
             flag = decode(delivery.intent.payload, FlagWrite).flag
             progress.confirm_flag(tx, delivery.intent.connector, delivery.intent.account_id, flag, now)

@@ -1,10 +1,11 @@
-"""The connector to the embedded CRM: pages decoded in one step, writes in one transaction each, keys unique in the file."""
+"""The connector to the embedded CRM: pages decoded in one step, each write in a transaction of its own."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -77,7 +78,7 @@ class EmbeddedConnector:
     def pull(self, query: Query[R]) -> Iterator[Page[R]]:
         """Pages in the order of (stamp, id), or by id for the other kinds of query."""
         people = self._people(query)
-        decoder = msgspec.json.Decoder(list[query.shape])  # type: ignore[name-defined]  # a type made at run time
+        decoder = msgspec.json.Decoder(list[query.shape], float_hook=Decimal)  # type: ignore[name-defined]  # a type made at run time
         for rows in self._pages(query):
             bodies = [_expanded(row[2], people) if people else row[2] for row in rows]
             decoded, bad = _decoded(decoder, query.shape, rows, bodies)
@@ -117,8 +118,8 @@ class EmbeddedConnector:
                 rows = (
                     self.crm.connection()
                     .execute(
-                        "SELECT stamp, id, body FROM record WHERE object = ? AND id IN (SELECT value FROM json_each(?)) "
-                        "ORDER BY stamp, id",
+                        "SELECT stamp, id, body FROM record WHERE object = ? "
+                        "AND id IN (SELECT value FROM json_each(?)) ORDER BY stamp, id",
                         (query.object_name, wanted),
                     )
                     .fetchall()
@@ -261,11 +262,12 @@ def _decoded(
         return decoder.decode(f"[{','.join(bodies)}]"), []
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
+    one = msgspec.json.Decoder(shape, float_hook=Decimal)
     good: list[R] = []
     bad: list[BadRow] = []
     for row, body in zip(rows, bodies, strict=True):
         try:
-            good.append(msgspec.json.decode(body, type=shape))
+            good.append(one.decode(body))
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             bad.append(BadRow(row[1], f"not a record: {error}", row[2][:2000]))
     return good, bad

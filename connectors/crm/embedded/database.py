@@ -1,7 +1,7 @@
 """The file behind the embedded CRM: records as JSON documents with custom fields, their past, notes and tasks.
 
-Stamps are the CRM's own clock in microseconds UTC and never go back. Notes and tasks have a unique key, so that the same
-key twice makes one, whatever the caller does. Errors come as ConnectorError with a remedy.
+Stamps are the CRM's own clock in microseconds UTC and never go back. Notes and tasks have a unique key, so that the
+same key twice makes one, whatever the caller does. Errors come as ConnectorError with a remedy.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -254,7 +255,7 @@ class EmbeddedCrm:
             query += " AND json_extract(body, '$.account_id') = ?"
             given.append(account_id)
         with self.errors():
-            rows = self.connection().execute(f"{query} ORDER BY id", given).fetchall()  # noqa: S608  constant parts
+            rows = self.connection().execute(f"{query} ORDER BY id", given).fetchall()
         return [Stored(object_name, row[0], moment(row[1]), msgspec.json.decode(row[2])) for row in rows]
 
     def history(self, object_name: str, record_id: str) -> list[Stored]:
@@ -267,17 +268,19 @@ class EmbeddedCrm:
 
     def notes(self, account_id: str | None = None) -> list[Note]:
         """Notes, of one account or all, oldest first."""
-        where, given = ("WHERE account_id = ?", [account_id]) if account_id else ("", [])
-        query = f"SELECT key, account_id, title, body, at FROM note {where} ORDER BY at, id"  # noqa: S608  constant parts
-        with self.errors():
-            return [Note(*row[:4], moment(row[4])) for row in self.connection().execute(query, given)]
+        rows = self._listed("SELECT account_id, key, title, body, at FROM note", account_id)
+        return [Note(key, account, title, body, moment(at)) for account, key, title, body, at in rows]
 
     def tasks(self, account_id: str | None = None) -> list[Task]:
         """Tasks, of one account or all, oldest first."""
-        where, given = ("WHERE account_id = ?", [account_id]) if account_id else ("", [])
-        query = f"SELECT key, account_id, assignee_id, subject, body, due_at FROM task {where} ORDER BY at, id"  # noqa: S608
+        rows = self._listed("SELECT account_id, key, assignee_id, subject, body, due_at FROM task", account_id)
+        return [Task(key, account, who, subject, body, moment(due)) for account, key, who, subject, body, due in rows]
+
+    def _listed(self, select: str, account_id: str | None) -> list[tuple[Any, ...]]:
+        where = " WHERE account_id = ?" if account_id else ""
         with self.errors():
-            return [Task(*row[:5], moment(row[5])) for row in self.connection().execute(query, given)]
+            given = (account_id,) if account_id else ()
+            return self.connection().execute(f"{select}{where} ORDER BY at, id", given).fetchall()
 
     def close(self) -> None:
         """Close the file; may be called twice."""
