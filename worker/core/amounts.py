@@ -56,7 +56,9 @@ _FIGURE = re.compile(
     rf"(?:{_SCALE})?(?:{_AFTER})?{_COUNTED}",
     re.IGNORECASE,
 )
-_SPOKEN = re.compile(rf"\b(?P<words>{WORD_NUMBER}(?:[ -]{WORD_NUMBER}){{0,14}})\b(?:{_AFTER})?{_COUNTED}", re.IGNORECASE)
+_SPOKEN = re.compile(
+    rf"\b(?P<words>{WORD_NUMBER}(?:[ -]{WORD_NUMBER}){{0,14}})\b(?:{_AFTER})?{_COUNTED}", re.IGNORECASE
+)
 _RANGE = re.compile(r"[ \u00a0]{0,2}(?:-|–|—|~|s/d|sd|sampai|hingga|to|until)[ \u00a0]{0,2}", re.IGNORECASE)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 
-_LOOKS_LIKE_HTML = re.compile(r"<(?:html|body|div|p|br|table|span|head|blockquote|ul|b|font)\b[^<>]{0,200}/?>", re.I)
-_HIDDEN_OPENS = re.compile(r"<(style|script|head|title|blockquote)\b[^<>]{0,500}>|<!--", re.I)
-_OLDER_MAIL = re.compile(
-    r"<(?:div|blockquote)\b[^<>]{0,200}(?:gmail_quote|yahoo_quoted|divRplyFwdMsg|appendonsend|moz-cite-prefix)[^<>]{0,200}>", re.I
+_LOOKS_LIKE_HTML = re.compile(
+    r"<(?:html|body|div|p|br|table|span|head|blockquote|ul|b|font)\b[^<>]{0,200}/?>", re.IGNORECASE
 )
-_TAG = re.compile(r"</?([a-z][a-z0-9]{0,15})\b[^<>]{0,2000}>", re.I)
-_BREAKS_LINE = frozenset("br p div tr li table h1 h2 h3 h4 ul ol td".split())
-_ENTITY = re.compile(r"&(?:[a-z]{2,8}|#x?[0-9a-f]{1,6});", re.I)
+_HIDDEN_OPENS = re.compile(r"<(style|script|head|title|blockquote)\b[^<>]{0,500}>|<!--", re.IGNORECASE)
+_OLDER_MAIL = re.compile(
+    r"<(?:div|blockquote)\b[^<>]{0,200}(?:gmail_quote|yahoo_quoted|divRplyFwdMsg|appendonsend|moz-cite-prefix)[^<>]{0,200}>",
+    re.IGNORECASE,
+)
+_TAG = re.compile(r"</?([a-z][a-z0-9]{0,15})\b[^<>]{0,2000}>", re.IGNORECASE)
+_BREAKS_LINE = frozenset(["br", "p", "div", "tr", "li", "table", "h1", "h2", "h3", "h4", "ul", "ol", "td"])
+_ENTITY = re.compile(r"&(?:[a-z]{2,8}|#x?[0-9a-f]{1,6});", re.IGNORECASE)
 _APOSTROPHES = frozenset({"&#39;", "&rsquo;", "&lsquo;", "&apos;", "&#x27;", "&#8217;"})
 
 

@@ -166,9 +166,9 @@ class _Field:
     quoted: bool = False
 
 
-_FOLDED = str.maketrans("’‘´`“”\"*_~()[]–—\t\r\u00a0\u200b\ufeff", "''''" + " " * 10 + "--" + " " * 5)
+_FOLDED = str.maketrans('’‘´`“”"*_~()[]–—\t\r\u00a0\u200b\ufeff', "''''" + " " * 10 + "--" + " " * 5)
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
-_ANSWERED = re.compile(r"\s*(?:re|fwd?|fw|bls|trs)\s?:", re.I)
+_ANSWERED = re.compile(r"\s*(?:re|fwd?|fw|bls|trs)\s?:", re.IGNORECASE)
 _BREAK = ord("\n")
 _TRAILING = b" ,.!?;:-\n"
 

@@ -21,42 +21,49 @@ OWN_NOTES = frozenset({"internal", "note", "notes", "internal_note", "comment"})
 """Channels of our own notes: they count only where they report what a customer said."""
 
 _ESCAPED_MARK = r"[>|\s]*"
-_OUR_MARK = re.compile(r"\s*(?:\[Escalation|Ref ESC-|\[ESC-|Escalation (?:opened|raised|resolved) by|Subject: ESCALATION -)", re.I)
-_OUR_REF = re.compile(r"^Ref ESC-", re.I | re.M)
+_OUR_MARK = re.compile(
+    r"\s*(?:\[Escalation|Ref ESC-|\[ESC-|Escalation (?:opened|raised|resolved) by|Subject: ESCALATION -)", re.IGNORECASE
+)
+_OUR_REF = re.compile(r"^Ref ESC-", re.IGNORECASE | re.MULTILINE)
 _REPORTED = re.compile(
     r"\b(?:call(?:ed)? (?:with|from|notes?)|spoke (?:with|to)|on the (?:call|phone)|(?:customer|client|cust|klien|pelanggan|pic)(?:nya)?"
     r" (?:said|says|told|mentioned|threaten\w*|wants?|bilang|sampaikan|menyampaikan|minta|meminta|mengancam|mau|ingin|akan)|"
     r"telp(?:on)? (?:dengan|dari)|telepon (?:dengan|dari)|hasil (?:call|telepon|meeting)|notulen|meeting (?:with|dengan))\b",
-    re.I,
+    re.IGNORECASE,
 )
 _ABSENT = re.compile(
     r"\b(?:i am|i'm|i will be|saya(?: sedang)?) (?:currently )?(?:out of (?:the )?office|on (?:annual |maternity )?leave|"
     r"cuti|tidak berada di kantor|tidak di kantor|di luar kantor)\b|^\W*(?:automatic reply|auto(?:matic)?[- ]?response|"
     r"balasan otomatis|pesan otomatis|this is an automat\w+)",
-    re.I,
+    re.IGNORECASE,
 )
-_ABSENT_SUBJECT = re.compile(r"^\W*(?:re: )?(?:automatic reply|auto[- ]?reply|out of office|ooo\b|balasan otomatis|auto:)", re.I)
+_ABSENT_SUBJECT = re.compile(
+    r"^\W*(?:re: )?(?:automatic reply|auto[- ]?reply|out of office|ooo\b|balasan otomatis|auto:)", re.IGNORECASE
+)
 _QUOTE_LINE = re.compile(r"\s{0,3}(?:>|\|\s?>|&gt;)")
 _WROTE = re.compile(
     r"\s*(?:On\b.{4,160}\bwrote ?:|Pada\b.{4,160}\b(?:menulis|wrote) ?:|.{4,120}<\S+@\S+>\s*(?:wrote|menulis) ?:|"
     r"Am\b.{4,120}\bschrieb .{2,80}:)\s*$",
-    re.I,
+    re.IGNORECASE,
 )
-_WROTE_BEGINS = re.compile(r"\s*(?:On (?:\w{3,9},? )?\w{0,9} ?\d|Pada (?:tanggal|hari|\w{3,6},? ?\d|\d))", re.I)
+_WROTE_BEGINS = re.compile(
+    r"\s*(?:On (?:\w{3,9},? )?\w{0,9} ?\d|Pada (?:tanggal|hari|\w{3,6},? ?\d|\d))", re.IGNORECASE
+)
 _OLDER = re.compile(
     r"\s*(?:[-_*]{2,}\s*(?:Original Message|Original Appointment|Forwarded(?: message)?|Begin forwarded message|Pesan Asli|Pesan asal|"
     r"Pesan Terusan|Pesan yang diteruskan|Terusan|Reply above this line)\b.{0,40}|Begin forwarded message:|"
     r"Pesan terusan:|_{20,}\s*)$",
-    re.I,
+    re.IGNORECASE,
 )
 _HEADER = re.compile(
-    r"\s*\*?(?:From|Sent|To|Cc|Date|Subject|Dari|Kepada|Ke|Terkirim|Dikirim|Tanggal|Perihal|Subjek|Hal)\*?\s?:\*?\s", re.I
+    r"\s*\*?(?:From|Sent|To|Cc|Date|Subject|Dari|Kepada|Ke|Terkirim|Dikirim|Tanggal|Perihal|Subjek|Hal)\*?\s?:\*?\s",
+    re.IGNORECASE,
 )
-_FIRST_HEADER = re.compile(r"\s*\*?(?:From|Dari)\*?\s?:\*?\s", re.I)
+_FIRST_HEADER = re.compile(r"\s*\*?(?:From|Dari)\*?\s?:\*?\s", re.IGNORECASE)
 _DISCLAIMER_TO_END = re.compile(
     r"\W*(?:confidentiality (?:notice|note|statement)|(?:e-?mail |legal )?disclaimer|penafian|pernyataan kerahasiaan|"
     r"perhatian\s*:\s*(?:email|e-mail|pesan))\b",
-    re.I,
+    re.IGNORECASE,
 )
 _DISCLAIMER = re.compile(
     r"(?:this|the information (?:contained )?in this|the contents? of this) (?:e-?mail|message|communication|transmission)"
@@ -65,14 +72,14 @@ _DISCLAIMER = re.compile(
     r" (?:penerima|orang)|bukan penerima yang (?:dituju|dimaksud)|(?:consider|think of) the environment|"
     r"unauthori[sz]ed (?:use|review|disclosure|copying|distribution).{0,80}prohibited|intended recipient|"
     r"^\W*(?:to )?(?:unsubscribe|berhenti berlangganan) (?:from (?:this|our)|dari (?:newsletter|email|milis)|,? ?(?:click|klik))",
-    re.I,
+    re.IGNORECASE,
 )
 _SIGN_OFF = re.compile(
     r"\W{0,4}(?:(?:best|kind|warm|warmest|many|with best|with kind)?\s?regards|rgds|br|best(?: wishes)?|sincerely(?: yours)?|"
     r"yours (?:sincerely|truly|faithfully)|respectfully(?: yours)?|cheers|thanks(?:\s?(?:&|and)\s?(?:best |kind )?regards)?|many thanks|thank you|"
     r"thx|tks|salam(?: hangat| hormat| sejahtera)?|hormat (?:kami|saya)|dengan hormat kami|wassalam\w*.{0,30}|"
     r"terima ?kasih(?: banyak)?(?: dan salam)?|trims|makasih|tertanda|ttd)\s*[,.!\-]{0,3}\s*",
-    re.I,
+    re.IGNORECASE,
 )
 _SIGN_OFF_WITH_NAME = re.compile(
     r"\W{0,4}(?:regards|best|cheers|thanks|thank you|salam|hormat (?:kami|saya)|terima ?kasih|trims|makasih)\s?,\s?"
@@ -80,9 +87,10 @@ _SIGN_OFF_WITH_NAME = re.compile(
 )
 _NAME = re.compile(r"\s*(?:[A-Z][\w.'-]*,? ?){1,4}\s*")
 _FROM_PHONE = re.compile(
-    r"\s*(?:Sent from my\b|Sent from (?:Outlook|Mail|Yahoo)|Dikirim dari\b|Get Outlook for|Terkirim dari\b).{0,80}$", re.I
+    r"\s*(?:Sent from my\b|Sent from (?:Outlook|Mail|Yahoo)|Dikirim dari\b|Get Outlook for|Terkirim dari\b).{0,80}$",
+    re.IGNORECASE,
 )
-_AFTERTHOUGHT = re.compile(r"\W{0,3}(?:p\.?\s?s\.?|nb|n\.b\.|catatan)\s?[:.,-]", re.I)
+_AFTERTHOUGHT = re.compile(r"\W{0,3}(?:p\.?\s?s\.?|nb|n\.b\.|catatan)\s?[:.,-]", re.IGNORECASE)
 _SPEAKER = re.compile(
     r"\s{0,3}(?:[\[(]?\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?: ?[ap]m)?[\])]?\s{0,3}[-–]?\s{0,3})?"
     r"(?P<who>[A-Za-z][\w .'-]{0,30}(?:\([\w .-]{1,24}\))?)\s?:\s"
@@ -90,11 +98,51 @@ _SPEAKER = re.compile(
 _OUR_STAFF = re.compile(
     r"^(?:agent|cs|csm|csr|support|admin|bot|system|sistem|helpdesk|customer (?:service|success|care|support)|tim support|"
     r"operator|chatbot)\b|\((?:[\w ]*\b)?(?:agent|cs|csm|support|admin|bot|am|account manager|customer success)\)",
-    re.I,
+    re.IGNORECASE,
 )
-_THEIR_STAFF = re.compile(r"^(?:customer|client|klien|user|pelanggan|visitor|cust|pic)\b|\((?:customer|client|klien|user|pelanggan)\)", re.I)
+_THEIR_STAFF = re.compile(
+    r"^(?:customer|client|klien|user|pelanggan|visitor|cust|pic)\b|\((?:customer|client|klien|user|pelanggan)\)",
+    re.IGNORECASE,
+)
 _SHORT_NAMES = frozenset(
-    "pt cv tbk bpk bp ibu dr ir drs mr mrs ms no vs inc ltd co corp jl yth dll dsb dst tgl st a.n an u.p up e.g eg i.e ie etc rp hlm".split()
+    [
+        "pt",
+        "cv",
+        "tbk",
+        "bpk",
+        "bp",
+        "ibu",
+        "dr",
+        "ir",
+        "drs",
+        "mr",
+        "mrs",
+        "ms",
+        "no",
+        "vs",
+        "inc",
+        "ltd",
+        "co",
+        "corp",
+        "jl",
+        "yth",
+        "dll",
+        "dsb",
+        "dst",
+        "tgl",
+        "st",
+        "a.n",
+        "an",
+        "u.p",
+        "up",
+        "e.g",
+        "eg",
+        "i.e",
+        "ie",
+        "etc",
+        "rp",
+        "hlm",
+    ]
 )
 _BULLET = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)]|[a-z][.)])\s")
 _SENTENCE_END = re.compile(r"[.!?;…]+[\"')\]]{0,2}(?=\s)|\n[ \t]{0,200}\n")
@@ -260,7 +308,11 @@ def _in_signature(line: str, place: int) -> bool:
     text = line.strip()
     if place > 12 or _AFTERTHOUGHT.match(text):
         return False
-    return not text or "@" in text or (len(text.split()) <= 9 and not (text[-1] in ".!?" and len(text.split()) > 3 and "|" not in text))
+    return (
+        not text
+        or "@" in text
+        or (len(text.split()) <= 9 and not (text[-1] in ".!?" and len(text.split()) > 3 and "|" not in text))
+    )
 
 
 def _transcript(lines: Sequence[str], kinds: list[_Kind], end: int) -> None:
