@@ -19,14 +19,13 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     from worker.runner import Runner, listening
 
     settings = load(config)
-    with state(settings) as (store, ports), listening(ports) as signals:
-        with worker(settings, store, ports) as running:
-            runner = Runner(running, store, ports)
+    with state(settings) as (store, ports), listening(ports) as signals, worker(settings, store, ports) as running:
+        runner = Runner(running, store, ports)
 
-            def reopen() -> Worker:
-                return assemble(load(config), store, ports)
+        def reopen() -> Worker:
+            return assemble(load(config), store, ports)
 
-            raise typer.Exit(runner.loop(signals, reopen))
+        raise typer.Exit(runner.loop(signals, reopen))
 
 
 def once(config: ConfigOption = DEFAULT_CONFIG) -> None:
