@@ -241,9 +241,10 @@ class _Reading:
 
 
 def modules_of(package: str) -> tuple[str, ...]:
-    """The modules of one package of ours, by their files; none is imported."""
+    """The modules and packages inside one package of ours, by their files; none is imported."""
     folder = SHIPPED.parent / Path(*package.split("."))
-    return tuple(sorted(f"{package}.{file.stem}" for file in folder.glob("*.py") if file.stem != "__init__"))
+    found = {file.stem for file in folder.glob("*.py")} | {file.parent.name for file in folder.glob("*/__init__.py")}
+    return tuple(sorted(f"{package}.{name}" for name in found - {"__init__"}))
 
 
 def _installed(module: str) -> bool:

@@ -20,6 +20,7 @@ from connectors.base import Capabilities, FatalError, Finding, Message, Result, 
 
 _TIMEOUT = 10.0
 _DEADLINE = 30.0
+_ADDRESS = "correct the address in the CRM or the policy"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
