@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from worker.core.model import RecordKind
+from worker.core.model import AccountId, RecordKind
 from worker.effects import FlagWrite
 from worker.mapping import UnmappableError
 from worker.store import escalations, outbox
@@ -91,8 +91,8 @@ def _judged(delivery: Delivery, found: int) -> AuditLine | None:
     return None
 
 
-def _flags(crm: Crm, flags: dict[str, Delivery], known: set[str]) -> Iterator[AuditLine]:
-    settled = {account: each for account, each in flags.items() if each.state is State.DONE}
+def _flags(crm: Crm, flags: Mapping[AccountId, Delivery], known: Collection[str]) -> Iterator[AuditLine]:
+    settled: dict[str, Delivery] = {account: each for account, each in flags.items() if each.state is State.DONE}
     for page in crm.connector.pull(crm.mapping.query(RecordKind.ACCOUNT, ids=sorted(settled))) if settled else ():
         for row in page.rows:
             each = settled[row.record_id]

@@ -12,11 +12,11 @@ import jinja2
 from sqlalchemy import Connection
 
 from worker.assembly import Worker
-from worker.tables import until
 from worker.core.model import AccountView, ConnectorName, Escalation, Level
 from worker.core.money import Money
 from worker.store import escalations, facts
 from worker.store.database import Store
+from worker.tables import until
 
 _PAGES = Path(__file__).parent.parent / "config" / "pages"
 

@@ -1,8 +1,8 @@
 """Phrase packs from `config/phrases/*.yaml`, compiled with google-re2 (linear in the text, whatever the pattern).
 
 A pattern is RE2 syntax over lower-case text with three conveniences: `{name}` stands for an entry of `words` of any
-pack, a blank for one or more blanks (in a phrase also
-after a comma), ` ?` for any number of blanks, an apostrophe for any number of them, none included. It matches whole words.
+pack, a blank for one or more blanks (in a phrase also after a comma), ` ?` for any number of blanks, an apostrophe for
+any number of them, none included. It matches whole words.
 """
 
 from __future__ import annotations
@@ -249,7 +249,7 @@ def _phrase(entry: _Entry) -> None:
             ignores,
             entry.texts("yes"),
             entry.texts("no"),
-        )  # fmt: skip
+        )
     )
 
 

@@ -93,7 +93,7 @@ class Mail:
 
 
 class Renderer:
-    """Renders the texts of one language. Raises jinja2.TemplateError for a faulty template; `check` finds those first."""
+    """Renders the texts of one language. Raises jinja2.TemplateError for a faulty template; `check` finds it first."""
 
     def __init__(self, templates_dir: Path, language: str, zone: str = "Asia/Jakarta") -> None:
         self._zone = ZoneInfo(zone)

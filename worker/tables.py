@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy import Connection
 
 from worker import brakes
 from worker.core.model import AccountId, ConnectorName, Escalation, Level
-from worker.store import escalations, facts, outbox, progress
+from worker.store import escalations, outbox, progress
 from worker.store.outbox import State
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def escalation_table(store: Store, now: datetime, worker: Worker | None = None, 
     return table
 
 
-def _names(tx: facts.Connection, worker: Worker, found: list[tuple[ConnectorName, Escalation]]) -> dict[AccountId, str]:
+def _names(tx: Connection, worker: Worker, found: list[tuple[ConnectorName, Escalation]]) -> dict[AccountId, str]:
     names: dict[AccountId, str] = {}
     for connector, one in found:
         situation = worker.cycle.decider(connector).situation(tx, one.account_id, one.opened_at, complete=True)

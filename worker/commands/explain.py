@@ -44,8 +44,8 @@ def explain(
             out = console()
             for line in told.lines():
                 out.print(escape(line))
-            for line in lines:
-                entry = line.entry
+            for happened in lines:
+                entry = happened.entry
                 out.print(
                     escape(f"  {entry.at:%Y-%m-%d %H:%M} UTC {entry.actor}: {entry.event.value}: {entry.because}")
                 )

@@ -413,8 +413,8 @@ class Escalation:
     `event_no` counts the events that were told; it is part of every idempotency key. `dismissed` are the fingerprints
     for which a person said no: the worker does not escalate for them again. `written` is the flag that the worker last
     had confirmed by the CRM: a difference to what the CRM shows later is a person's doing.
-    `raised_to` is the level that a person or the ladder set; `levelled_for` the evidence that a person knew when setting
-    it: that evidence does not raise the level again.
+    `raised_to` is the level that a person or the ladder set; `levelled_for` the evidence that a person knew then: it
+    does not raise the level again.
     """
 
     id: EscalationId

@@ -1,8 +1,8 @@
 """The triggers: one pure function each, from what is known of an account to signals with their proof.
 
 A signal escalates; a question (POSSIBLE) only asks the CSM: a weak phrase, an amount without a rate, a health score
-that is old or not understood. A fingerprint names the evidence and nothing else, so the same evidence is the same signal
-after any restart, and only new evidence is new.
+that is old or not understood. A fingerprint names the evidence and nothing else, so the same evidence is the same
+signal after any restart, and only new evidence is new.
 """
 
 from __future__ import annotations
