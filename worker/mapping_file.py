@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class FieldMap:
     """One core field: where it stands in the CRM, what its words mean, in which currency its amounts are."""
 
     field: str
-    values: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = dataclasses.field(default_factory=dict)
     currency: str = ""
     currency_field: str = ""
     red_below: Decimal | None = None

@@ -95,9 +95,9 @@ def list_records(
     opened = _open(crm, config)
     if what in ("notes", "tasks"):
         written = opened.notes() if what == "notes" else opened.tasks()
-        for each in written[-most:]:
-            title = getattr(each, "title", "") or getattr(each, "subject", "")
-            typer.echo(f"{each.account_id}  {title}")
+        for entry in written[-most:]:
+            title = getattr(entry, "title", "") or getattr(entry, "subject", "")
+            typer.echo(f"{entry.account_id}  {title}")
         typer.echo(f"{len(written)} {what}")
         return
     if what not in _COLUMNS:

@@ -102,8 +102,7 @@ def _company(draw: _Draw, number: int) -> str:
     name = f"{draw.dice.choice(words.STEMS)} {draw.dice.choice(words.TRADES)}"
     if number % 3 == 0:
         name = f"{draw.dice.choice(words.STEMS)} {name}"
-    forms, weights = zip(*words.FORMS, strict=True)
-    return str(draw.dice.choices(forms, weights)[0]).format(name)
+    return draw.dice.choices(tuple(words.FORMS), tuple(words.FORMS.values()))[0].format(name)
 
 
 def _account(draw: _Draw, number: int, users: list[Record], versions: list[Record]) -> Record:

@@ -13,7 +13,7 @@ LAST = (
     *("Wijaya", "Santoso", "Hartono", "Kusuma", "Lestari", "Pratama", "Saputra", "Nugroho", "Halim", "Setiawan"),
     *("Siregar", "Simanjuntak", "Tanuwijaya", "Gunawan", "Permata", "Hidayat", "Suryadi", "Ginting", "Rahman"),
 )
-FORMS = (("PT {}", 60), ("CV {}", 14), ("PT {} Tbk", 10), ("{} Pte Ltd", 8), ("{} Group", 8))
+FORMS = {"PT {}": 60, "CV {}": 14, "PT {} Tbk": 10, "{} Pte Ltd": 8, "{} Group": 8}
 STEMS = (
     *("Nusantara", "Sentosa", "Cahaya", "Mitra", "Bintang", "Garuda", "Samudra", "Surya", "Karya", "Prima", "Mandiri"),
     *(

@@ -1,0 +1,356 @@
+"""CSV exports into the embedded CRM: column names by a mapping file, bad rows told one by one, good rows go on.
+
+Exports come with or without a byte-order mark, with commas or semicolons, with Indonesian or English numbers. What is
+ambiguous is refused, never guessed. Importing the same file again changes nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from connectors.base import Value
+from connectors.crm.embedded import EmbeddedCrm
+from worker.core.money import NumberStyle, parse_number
+from worker.documents import Document, Fault, FaultyDocumentError, read_document
+from worker.settings import SHIPPED
+
+_LARGEST_FIELD = 1_000_000
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
+_KINDS = ("text", "number", "date", "time", "truth")
+_TRUE = frozenset({"true", "1", "yes", "ya", "y", "x"})
+_FALSE = frozenset({"false", "0", "no", "tidak", "n", ""})
+
+
+@dataclass(frozen=True, slots=True)
+class RowFault:
+    """A row that was not imported: where, what it says there, why not, what to do."""
+
+    file: str
+    line: int
+    column: str
+    value: str
+    reason: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}"
+        return (
+            f"{where}: column {self.column!r}: {self.value!r}: {self.reason}"
+            if self.column
+            else f"{where}: {self.reason}"
+        )
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What came in, and what did not."""
+
+    imported: dict[str, int] = field(default_factory=dict)
+    faults: list[RowFault] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of the CRM: the columns that may hold it, and what it holds."""
+
+    names: tuple[str, ...]
+    kind: str = "text"
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImportMapping:
+    """How an export is read. `numbers` None: the style is told from each column, and refused when both fit."""
+
+    objects: Mapping[str, Mapping[str, Column]]
+    numbers: NumberStyle | None
+    dates: tuple[str, ...]
+    zone: ZoneInfo
+
+
+def load_import_mapping(path: Path) -> ImportMapping:
+    """Read a mapping from a path, or by name from the shipped ones. Raises FaultyDocumentError."""
+    found = path if path.exists() else SHIPPED / "mappings" / path.name
+    document = read_document(found)
+    top = document.value
+    if not isinstance(top, dict):
+        raise FaultyDocumentError([document.fault((), "an import mapping has the keys account, case and dispute")])
+    faults: list[Fault] = []
+    objects = {
+        name: _columns(document, name, spec, faults)
+        for name, spec in top.items()
+        if name in ("account", "case", "dispute")
+    }
+    unknown = set(top) - {"account", "case", "dispute", "numbers", "dates", "zone"}
+    faults.extend(document.fault((name,), "unknown key", key=True) for name in sorted(unknown))
+    if faults:
+        raise FaultyDocumentError(faults)
+    numbers = top.get("numbers")
+    dates = top.get("dates")
+    return ImportMapping(
+        objects,
+        NumberStyle(str(numbers)) if numbers not in (None, "detect") else None,
+        tuple(str(each) for each in dates) if isinstance(dates, list) else ("%Y-%m-%d",),
+        ZoneInfo(str(top.get("zone", "Asia/Jakarta"))),
+    )
+
+
+def _columns(document: Document, name: str, spec: object, faults: list[Fault]) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
+    for target, each in (spec if isinstance(spec, dict) else {}).items():
+        value = each if isinstance(each, dict) else {"column": each}
+        names = value.get("column")
+        kind = str(value.get("type", "text"))
+        if kind not in _KINDS:
+            faults.append(document.fault((name, target, "type"), f"{kind!r} is none of {', '.join(_KINDS)}"))
+        listed = tuple(str(one) for one in names) if isinstance(names, list) else (str(names),)
+        columns[str(target)] = Column(listed, kind, value.get("required") is True)
+    if "id" not in columns:
+        faults.append(document.fault((name,), "the column of the record's id is missing: add id"))
+    return columns
+
+
+def import_files(
+    crm: EmbeddedCrm, files: Mapping[str, Path], mapping: Path, rejects: Path | None = None
+) -> ImportReport:
+    """Import CSV files (object name to path) into a CRM. Raises FaultyDocumentError for a faulty mapping."""
+    rules = load_import_mapping(mapping)
+    report = ImportReport()
+    refused: list[tuple[str, list[str]]] = []
+    for object_name in ("account", "case", "dispute"):
+        if object_name in files:
+            crm.add_fields(object_name, [name for name in rules.objects.get(object_name, {}) if name != "id"])
+            _import_file(crm, object_name, files[object_name], rules, report, refused)
+    if rejects is not None and refused:
+        _write_rejects(rejects, refused)
+    return report
+
+
+def _import_file(
+    crm: EmbeddedCrm,
+    object_name: str,
+    path: Path,
+    rules: ImportMapping,
+    report: ImportReport,
+    refused: list[tuple[str, list[str]]],
+) -> None:
+    report.imported[object_name] = 0
+    try:
+        reader = _Reader(path, rules.objects.get(object_name, {}), rules)
+    except _FileError as error:
+        report.faults.append(RowFault(str(path), error.line, "", "", str(error)))
+        return
+    seen: dict[str, int] = {}
+    for line, cells in reader.rows():
+        fields, faults = reader.read(line, cells)
+        record_id = str(fields.pop("id", "") or "")
+        if not faults and record_id in seen:
+            reason = f"the id stands in line {seen[record_id]} already; that row was taken"
+            faults.append(RowFault(str(path), line, reader.header_of("id"), record_id, reason))
+        if not faults and object_name != "account" and crm.get("account", str(fields.get("account_id") or "")) is None:
+            reason = "there is no such account; import the accounts first, or correct the id"
+            value = str(fields.get("account_id") or "")
+            faults.append(RowFault(str(path), line, reader.header_of("account_id"), value, reason))
+        if faults:
+            report.faults.extend(faults)
+            refused.append((f"{path.name}:{line}: {faults[0].reason}", cells))
+            continue
+        seen[record_id] = line
+        crm.put(object_name, record_id, fields)
+        report.imported[object_name] += 1
+    if reader.broken:
+        report.faults.append(RowFault(str(path), reader.broken[0], "", "", reader.broken[1]))
+
+
+class _FileError(Exception):
+    """The whole file cannot be read."""
+
+    def __init__(self, message: str, line: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class _Reader:
+    """One CSV file: its dialect, its columns, its number styles."""
+
+    def __init__(self, path: Path, columns: Mapping[str, Column], rules: ImportMapping) -> None:
+        self._path = path
+        self._rules = rules
+        self.broken: tuple[int, str] | None = None
+        text = _decoded(path)
+        self._delimiter = _delimiter(text)
+        csv.field_size_limit(_LARGEST_FIELD)
+        self._lines = text.splitlines(keepends=True)
+        parsed = self._parsed()
+        header = next(parsed, (1, []))[1]
+        self._header = [each.strip() for each in header]
+        self._places = self._located(columns)
+        self._columns = columns
+        self._body = list(parsed)
+        self._styles = {
+            name: self._style(place) for name, place in self._places.items() if columns[name].kind == "number"
+        }
+
+    def _parsed(self) -> Iterator[tuple[int, list[str]]]:
+        reader = csv.reader(iter(self._lines), delimiter=self._delimiter, strict=True)
+        while True:
+            line = reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                self.broken = (line, f"the file cannot be read further from here: {error}; is a quote left open?")
+                return
+            if any(cell.strip() for cell in cells):
+                yield line, cells
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """The rows with the line on which each begins."""
+        return iter(self._body)
+
+    def _located(self, columns: Mapping[str, Column]) -> dict[str, int]:
+        folded = {name.casefold(): place for place, name in reversed(list(enumerate(self._header)))}
+        places: dict[str, int] = {}
+        missing: list[str] = []
+        for target, column in columns.items():
+            place = next((folded[name.casefold()] for name in column.names if name.casefold() in folded), None)
+            if place is not None:
+                places[target] = place
+            elif column.required or target == "id":
+                missing.append(" or ".join(repr(name) for name in column.names))
+        if missing:
+            raise _FileError(f"the column {', '.join(missing)} is missing; the file has: {', '.join(self._header)}")
+        return places
+
+    def header_of(self, target: str) -> str:
+        """The name of a field's column in this file."""
+        return self._header[self._places[target]] if target in self._places else target
+
+    def _style(self, place: int) -> NumberStyle | None:
+        """The one style in which every number of the column can be read; None when none or several differ."""
+        if self._rules.numbers is not None:
+            return self._rules.numbers
+        values = [cells[place].strip() for _, cells in self._body if place < len(cells) and cells[place].strip()]
+        readings = {style: _all_numbers(values, style) for style in NumberStyle}
+        fitting = {style: read for style, read in readings.items() if read is not None}
+        if fitting and len({tuple(read) for read in fitting.values()}) == 1:
+            return next(iter(fitting))
+        best = max(NumberStyle, key=lambda style: sum(_number(value, style) is not None for value in values))
+        return None if len(fitting) > 1 else best
+
+    def read(self, line: int, cells: Sequence[str]) -> tuple[dict[str, Value], list[RowFault]]:
+        """One row as fields, and its faults."""
+        fields: dict[str, Value] = {}
+        faults: list[RowFault] = []
+        if len(cells) > len(self._header):
+            reason = (
+                f"the row has {len(cells)} cells, the header {len(self._header)}: is a delimiter in a text unquoted?"
+            )
+            return fields, [RowFault(str(self._path), line, "", "", reason)]
+        for target, place in self._places.items():
+            text = cells[place].strip() if place < len(cells) else ""
+            column = self._columns[target]
+            try:
+                fields[target] = self._value(target, column, text)
+            except ValueError as error:
+                faults.append(RowFault(str(self._path), line, self._header[place], text, str(error)))
+        return fields, faults
+
+    def _value(self, target: str, column: Column, text: str) -> Value:
+        if not text:
+            if column.required or target == "id":
+                raise ValueError("must not be empty")
+            return None
+        readers: dict[str, Callable[[], Value]] = {
+            "text": lambda: text,
+            "number": lambda: self._number(target, text),
+            "date": lambda: self._date(text).isoformat(),
+            "time": lambda: self._time(text),
+            "truth": lambda: _truth(text),
+        }
+        return readers[column.kind]()
+
+    def _number(self, target: str, text: str) -> Value:
+        style = self._styles[target]
+        if style is None:
+            raise ValueError("can be read in two ways; set `numbers: indonesian` or `numbers: english` in the mapping")
+        return parse_number(text.removeprefix("Rp").removeprefix("IDR").removeprefix("USD").strip(), style)
+
+    def _date(self, text: str) -> date:
+        return self._moment(text).date()
+
+    def _time(self, text: str) -> datetime:
+        moment = self._moment(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=self._rules.zone)).astimezone(UTC)
+
+    def _moment(self, text: str) -> datetime:
+        for form in self._rules.dates:
+            try:
+                return datetime.strptime(text, form)  # noqa: DTZ007  the mapping's zone is applied where a time is meant
+            except ValueError:
+                continue
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"is not a date of the form {' or '.join(self._rules.dates)}") from None
+
+
+def _all_numbers(values: Sequence[str], style: NumberStyle) -> list[Value] | None:
+    read = [_number(value, style) for value in values]
+    return None if any(each is None for each in read) else read
+
+
+def _number(text: str, style: NumberStyle) -> Value:
+    try:
+        return parse_number(text.removeprefix("Rp").removeprefix("IDR").removeprefix("USD").strip(), style)
+    except ValueError:
+        return None
+
+
+def _truth(text: str) -> bool:
+    folded = text.casefold()
+    if folded in _TRUE:
+        return True
+    if folded in _FALSE:
+        return False
+    raise ValueError("is neither true nor false")
+
+
+def _decoded(path: Path) -> str:
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise _FileError(f"cannot be read: {error.strerror}") from error
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return body.decode("utf-16")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        raise _FileError("is not UTF-8; export it again as `CSV UTF-8`", line) from error
+
+
+def _delimiter(text: str) -> str:
+    """The one of comma, semicolon and tab that splits the header into most cells."""
+    header = text.partition("\n")[0]
+    best = max((",", ";", "\t"), key=lambda each: len(next(csv.reader([header], delimiter=each), [])))
+    if not header.strip():
+        raise _FileError("is empty; the first line must name the columns")
+    return best
+
+
+def _write_rejects(path: Path, refused: Sequence[tuple[str, list[str]]]) -> None:
+    """The refused rows with their reasons; nothing in it is a formula to a spreadsheet."""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer.writerow(["reason", "row"])
+        writer.writerows([_harmless(reason), *map(_harmless, cells)] for reason, cells in refused)
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(_RISKY) else text
