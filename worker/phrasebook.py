@@ -123,8 +123,10 @@ def _read_words(path: Path, pack: CommentedMap, shelf: _Shelf) -> None:
 
 
 def _each(path: Path, pack: CommentedMap, section: str, shelf: _Shelf, read: Callable[[_Entry], None]) -> None:
-    entries = pack.get(section, [])
-    if not isinstance(entries, CommentedSeq | list):
+    entries = pack.get(section)
+    if entries is None:
+        return
+    if not isinstance(entries, CommentedSeq):
         shelf.faults.append(f"{_at(path, pack, section)}: {section} must be a list")
         return
     for number, entry in enumerate(entries):

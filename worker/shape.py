@@ -13,7 +13,7 @@ from worker.parsed import KeyPath
 from worker.schema import PolicyFile
 
 _ROUNDS = 8
-_STAND_IN = {"connectors": {"embedded": {}}}
+_STAND_IN: dict[str, object] = {"connectors": {"embedded": {}}}
 _WORDS = {
     "string_type": "expected a text; put it in quotes if it looks like a number",
     "int_type": "expected a whole number",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -14,7 +15,8 @@ def start_clock(level: Level, occurred_at: datetime, now: datetime, policy: Poli
     """A clock for a level. It starts at the event's time, the lag of detection is shown apart.
 
     An event that is older than the whole response time could not have been answered in time by anybody: then the clock
-    starts now. An event in the future (a CRM's clock ahead of ours) starts now as well.
+    starts now. An event in the future (a CRM's clock ahead of ours) starts now as well. Warnings whose time is over
+    when the clock is set count as told: setting it tells more.
     """
     rule = policy.levels[level]
     started = occurred_at if now - rule.response < occurred_at <= now else now
@@ -22,7 +24,7 @@ def start_clock(level: Level, occurred_at: datetime, now: datetime, policy: Poli
     if end.at <= now:
         started = now
         end = due(started, rule.response, rule.calendar)
-    return Clock(
+    clock = Clock(
         level=level,
         started_at=started,
         detected_at=now,
@@ -31,6 +33,7 @@ def start_clock(level: Level, occurred_at: datetime, now: datetime, policy: Poli
         due_at=end.at,
         explained=end.explain(),
     )
+    return replace(clock, fired=passed_steps(clock, now))
 
 
 def passed_steps(clock: Clock, now: datetime) -> tuple[Step, ...]:

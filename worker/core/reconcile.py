@@ -34,7 +34,7 @@ from worker.core.people import BY_HAND, heed_flag, heed_override, reason_by_hand
 from worker.core.policy import Policy
 from worker.core.routing import csm_of
 from worker.core.triggers import open_total
-from worker.core.turn import WORKER, Turn, blank, covered, ensure, fresh_signals
+from worker.core.turn import WORKER, Turn, blank, covered, ensure, fresh_signals, still_there
 
 _TICKING = (Status.OPEN,)
 
@@ -171,16 +171,11 @@ def _at_rest(
         return Decision(None, questions, (), "", next_at, asked)
     if view.complete and assessment.complete:
         present = frozenset(signal.fingerprint for signal in assessment.signals)
-        last = replace(last, dismissed=frozenset(each for each in last.dismissed if _still(each, present)))
+        last = replace(last, dismissed=still_there(last.dismissed, present))
     turn = Turn(last, view, assessment, policy, now)
     if observed.flag.escalated and not view.account.deleted:
         ensure(turn, observed.flag, observed.pending)
     return Decision(last, (*turn.effects, *questions), (), "", next_at, asked)
-
-
-def _still(fingerprint: str, present: frozenset[str]) -> bool:
-    """Whether a dismissed piece of evidence is there yet: itself, or a total that it covers."""
-    return fingerprint in present or any(covered(each, frozenset({fingerprint})) for each in present)
 
 
 def _go_on(turn: Turn, observed: Observed) -> None:

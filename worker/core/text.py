@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import pairwise
 
 from worker.core import markup
 
@@ -365,7 +366,7 @@ def _end_of(text: str, match: re.Match[str]) -> int:
 def _hard_breaks(text: str) -> Iterator[int]:
     """Line ends that are no mere wrapping: after a short line, or before a bullet."""
     lines = list(_lines(text))
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in pairwise(lines):
         after = text[following.start : following.end]
         if line.end - line.start < 45 or not after.strip() or _BULLET.match(after) or text[line.end - 1] == ":":
             yield line.end

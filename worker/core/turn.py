@@ -118,13 +118,16 @@ class Turn:
         """End it. What was present is dismissed: only new evidence escalates again."""
         present = frozenset(signal.fingerprint for signal in self.assessment.signals)
         by_person = actor != WORKER
+        kept = self.escalation.dismissed
+        if self.view.complete and self.assessment.complete:
+            kept = still_there(kept, present)
         self.change(
             status=Status.RESOLVED,
             outcome=outcome,
             outcome_note=note,
             root_cause=root_cause,
             resolved_at=self.now,
-            dismissed=self.escalation.dismissed | (present if by_person else frozenset()),
+            dismissed=kept | (present if by_person else frozenset()),
         )
         self.tell(Event.RESOLVED, f"{outcome.value.replace('_', ' ')}: {note}" if note else outcome.value, actor)
 
@@ -156,6 +159,13 @@ def covered(fingerprint: str, known: frozenset[str]) -> bool:
     parts = set(ids.split("+"))
     totals = (each.partition(":total:") for each in known)
     return any(name == head and sep and parts <= set(rest.split("+")) for name, sep, rest in totals)
+
+
+def still_there(dismissed: frozenset[str], present: frozenset[str]) -> frozenset[str]:
+    """The dismissed evidence that is there yet: itself, or a total over a part of it. The rest may come as new."""
+    return frozenset(
+        each for each in dismissed if each in present or any(covered(one, frozenset({each})) for one in present)
+    )
 
 
 def fresh_signals(assessment: Assessment, dismissed: frozenset[str]) -> tuple[Signal, ...]:
