@@ -1,14 +1,8 @@
-"""Phrase packs from `config/phrases/*.yaml`, compiled with google-re2 (linear in the text, whatever the pattern).
-
-A pattern is RE2 syntax over lower-case text with three conveniences: `{name}` stands for an entry of `words` of any
-pack, a blank for one or more blanks (in a phrase also after a comma), ` ?` for any number of blanks, an apostrophe for
-any number of them, none included. It matches whole words.
-"""
+"""Phrase packs from `config/phrases/*.yaml`. How a pattern is written stands in `worker/patterns.py`."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -20,15 +14,13 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from worker.core.model import BUILT_IN_TRIGGERS, Certainty, TriggerId
 from worker.core.phrases import Guard, GuardKind, Phrase, PhraseBook, Place, Scope
+from worker.patterns import BLANK_IN_PHRASE, FORMS, Expression, PatternError, compiled, expand, sieve
 
-_MACRO = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
-_BLANK = re.compile(r" (\?)?(?![^\[\]]*\])")
 _TOP = {"words", "guards", "phrases"}
 _PHRASE = {"id", "label", "certainty", "place", "needs", "ignores", "patterns", "yes", "no"}
 _GUARD = {"id", "kind", "scope", "effect", "labels", "patterns", "unless"}
 _NEEDED_PHRASE = ("id", "label", "patterns", "yes", "no")
 _NEEDED_GUARD = ("id", "kind", "scope", "effect", "patterns")
-_MEMORY = 256 << 20
 _Choice = TypeVar("_Choice", Certainty, Place, GuardKind, Scope)
 
 
@@ -38,29 +30,6 @@ class PhraseBookError(ValueError):
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
-
-
-class _FaultError(ValueError):
-    """One fault at the place that is being read."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Expression:
-    pattern: re2._Regexp
-
-    def spans(self, text: bytes) -> Iterator[tuple[int, int]]:
-        return (match.span() for match in self.pattern.finditer(text))
-
-    def found(self, text: bytes) -> bool:
-        return self.pattern.search(text) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _AllPhrases:
-    phrases: re2.Set
-
-    def candidates(self, text: bytes) -> Sequence[int]:
-        return sorted(self.phrases.Match(text) or ())
 
 
 @dataclass(slots=True)
@@ -88,7 +57,7 @@ def load(folder: Path) -> PhraseBook:
         _each(path, pack, "phrases", shelf, _phrase)
     if shelf.faults:
         raise PhraseBookError(shelf.faults)
-    return PhraseBook(tuple(shelf.phrases), tuple(shelf.guards), _sieve(shelf.expressions))
+    return PhraseBook(tuple(shelf.phrases), tuple(shelf.guards), sieve(shelf.expressions))
 
 
 def _document(path: Path, shelf: _Shelf) -> CommentedMap | None:
@@ -106,7 +75,9 @@ def _document(path: Path, shelf: _Shelf) -> CommentedMap | None:
         shelf.faults.append(f"{path}:1:1: a pack is a mapping with words, guards and phrases")
         return None
     shelf.faults += [
-        f"{_at(path, pack, key)}: {key!r} is unknown: use {', '.join(sorted(_TOP))}" for key in pack if key not in _TOP
+        f"{_at_key(path, pack, key)}: {key!r} is unknown: use {', '.join(sorted(_TOP))}"
+        for key in pack
+        if key not in _TOP
     ]
     return pack
 
@@ -118,7 +89,7 @@ def _read_words(path: Path, pack: CommentedMap, shelf: _Shelf) -> None:
             shelf.faults.append(f"{_at(path, words, name)}: the words {name!r} are defined twice: rename one")
         try:
             shelf.words[name] = "(?:" + "|".join(_texts(words, name)) + ")"
-        except _FaultError as fault:
+        except PatternError as fault:
             shelf.faults.append(f"{_at(path, words, name)}: {fault}")
 
 
@@ -150,7 +121,8 @@ class _Entry:
     def check_keys(self, known: set[str], needed: Sequence[str]) -> bool:
         for key in self.source:
             if key not in known:
-                self.fault(key, f"{key!r} is unknown: use {', '.join(sorted(known))}")
+                place = _at_key(self.path, self.source, key)
+                self.shelf.faults.append(f"{place}: {key!r} is unknown: use {', '.join(sorted(known))}")
         missing = [key for key in needed if not self.source.get(key)]
         if missing:
             self.fault("", f"{self.source.get('id', 'this entry')} lacks {', '.join(missing)}: add it")
@@ -171,7 +143,7 @@ class _Entry:
     def texts(self, key: str) -> tuple[str, ...]:
         try:
             return _texts(self.source, key) if key in self.source else ()
-        except _FaultError as fault:
+        except PatternError as fault:
             self.fault(key, str(fault))
             return ()
 
@@ -182,13 +154,13 @@ class _Entry:
                 self.fault(key, f"{value!r} is no trigger: use {', '.join(BUILT_IN_TRIGGERS)}")
         return frozenset(TriggerId(value) for value in values)
 
-    def expression(self, key: str, form: str, blank: str = "[ ]+") -> tuple[str, _Expression | None]:
+    def expression(self, key: str, form: str, blank: str = "[ ]+") -> tuple[str, Expression | None]:
         expanded: list[str] = []
         for number, pattern in enumerate(self.texts(key)):
             try:
-                text = _expand(pattern, self.shelf.words, blank)
-                _compile(form.format(text))
-            except (_FaultError, re2.error) as error:
+                text = expand(pattern, self.shelf.words, blank)
+                compiled(text)
+            except (PatternError, re2.error) as error:
                 place = (
                     _at(self.path, self.source[key], number)
                     if isinstance(self.source[key], CommentedSeq)
@@ -200,16 +172,7 @@ class _Entry:
         if not expanded:
             return "", None
         whole = form.format("(?:" + "|".join(expanded) + ")")
-        return whole, _Expression(_compile(whole))
-
-
-_FORMS = {
-    Scope.BEFORE: r"(?:^|\b){}[ ,]*$",
-    Scope.AFTER: r"^[ ,]*{}(?:\b|$)",
-    Scope.INSIDE: r"\b{}(?:\b|$)",
-    Scope.SENTENCE: r"\b{}(?:\b|$|\W)",
-    Scope.TEXT: r"\b{}(?:\b|$|\W)",
-}
+        return whole, Expression(compiled(whole))
 
 
 def _guard(entry: _Entry) -> None:
@@ -219,8 +182,8 @@ def _guard(entry: _Entry) -> None:
     effect = entry.source["effect"]
     if effect not in {"drop", "weaken"}:
         entry.fault("effect", f"effect {effect!r} is unknown: use drop or weaken")
-    _, matcher = entry.expression("patterns", _FORMS[scope])
-    _, unless = entry.expression("unless", _FORMS[Scope.SENTENCE])
+    _, matcher = entry.expression("patterns", FORMS[scope])
+    _, unless = entry.expression("unless", FORMS[Scope.SENTENCE])
     kind = entry.choice("kind", GuardKind, GuardKind.NEGATION)
     labels = entry.labels("labels")
     if matcher is not None:
@@ -234,7 +197,7 @@ def _phrase(entry: _Entry) -> None:
     labels = entry.labels("label")
     certainty = entry.choice("certainty", Certainty, Certainty.CERTAIN)
     place = entry.choice("place", Place, Place.OWN)
-    whole, matcher = entry.expression("patterns", _FORMS[Scope.SENTENCE], "[,:;]*[ ]+")
+    whole, matcher = entry.expression("patterns", FORMS[Scope.SENTENCE], BLANK_IN_PHRASE)
     needs = tuple(_need(entry, name) for name in entry.texts("needs"))
     ignores = frozenset(GuardKind(name) for name in entry.texts("ignores") if _known_kind(entry, name))
     if matcher is None or not labels:
@@ -255,10 +218,10 @@ def _phrase(entry: _Entry) -> None:
     )
 
 
-def _need(entry: _Entry, name: str) -> _Expression | None:
+def _need(entry: _Entry, name: str) -> Expression | None:
     try:
-        return _Expression(_compile(_FORMS[Scope.TEXT].format(_expand(f"{{{name}}}", entry.shelf.words))))
-    except (_FaultError, re2.error) as error:
+        return Expression(compiled(FORMS[Scope.TEXT].format(expand(f"{{{name}}}", entry.shelf.words))))
+    except (PatternError, re2.error) as error:
         entry.fault("needs", _reason(error))
         return None
 
@@ -270,54 +233,22 @@ def _known_kind(entry: _Entry, name: str) -> bool:
     return False
 
 
-def _expand(pattern: str, words: Mapping[str, str], blank: str = "[ ]+") -> str:
-    plain = _without_names(pattern, words).replace(r"[^ \n]", r"\S")
-    return _BLANK.sub(lambda match: "[ ]*" if match[1] else blank, plain).replace("'", "'*")
-
-
-def _without_names(pattern: str, words: Mapping[str, str], depth: int = 0) -> str:
-    def replaced(match: re.Match[str]) -> str:
-        if match[1] not in words:
-            raise _FaultError(f"the words {match[1]!r} are defined in no pack")
-        if depth > 8:
-            raise _FaultError(f"the words {match[1]!r} stand for themselves")
-        return _without_names(words[match[1]], words, depth + 1)
-
-    return _MACRO.sub(replaced, pattern)
-
-
-def _compile(pattern: str) -> re2._Regexp:
-    return re2.compile(pattern.encode("ascii"), _options())
-
-
-def _options() -> re2.Options:
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.log_errors = False
-    options.never_capture = True
-    options.max_mem = _MEMORY
-    return options
-
-
-def _sieve(expressions: Sequence[str]) -> _AllPhrases:
-    phrases = re2.Set.SearchSet(_options())
-    for expression in expressions:
-        phrases.Add(expression.encode("ascii"))
-    phrases.Compile()
-    return _AllPhrases(phrases)
-
-
 def _texts(source: CommentedMap, key: str) -> tuple[str, ...]:
     value = source[key]
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-        raise _FaultError(f"{key} must be a text or a list of texts")
+        raise PatternError(f"{key} must be a text or a list of texts")
     return tuple(str(text) for text in texts)
 
 
 def _reason(error: Exception) -> str:
     reason = error.args[0] if error.args else error
     return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+
+
+def _at_key(path: Path, source: CommentedMap, key: str) -> str:
+    line, column = source.lc.key(key)
+    return f"{path}:{line + 1}:{column + 1}"
 
 
 def _at(path: Path, source: CommentedMap | CommentedSeq, key: str | int) -> str:

@@ -18,7 +18,8 @@ READ = [
     ("seratus dua puluh lima juta", "125000000", "IDR"), ("twenty five thousand dollars", "25000", "USD"),
     ("Rp 1.250 juta", "1250000000", "IDR"), ("1,250 juta", "1250000", "IDR"), ("$1.250M", "1250000", "USD"),
     ("2 juta dolar", "2000000", "USD"), ("Rp 12.500.000/bulan", "12500000", "IDR"), ("RM 300", "300", "MYR"),
-    ("tagihan 12jt-an", "12000000", "IDR"), ("Rp 10.000.001.", "10000001", "IDR"), ("Rp 0,5 miliar", "500000000", "IDR"),
+    ("tagihan 12jt-an", "12000000", "IDR"), ("Rp 10.000.001.", "10000001", "IDR"),
+    ("Rp 0,5 miliar", "500000000", "IDR"),
 ]  # fmt: skip
 
 NO_MONEY = [
@@ -38,7 +39,10 @@ def test_numbers_that_are_no_money(text):
     assert amounts(f"lihat {text} ya") == ()
 
 
-@pytest.mark.parametrize("text", ["Rp 10-12 juta", "10 s/d 12 juta", "Rp 10 juta - Rp 12 juta", "10 juta sampai 12 juta"])
+RANGES = ["Rp 10-12 juta", "10 s/d 12 juta", "Rp 10 juta - Rp 12 juta", "10 juta sampai 12 juta"]
+
+
+@pytest.mark.parametrize("text", RANGES)
 def test_a_range_gives_both_ends(text):
     assert [found.amount for found in amounts(text)] == [Decimal(10_000_000), Decimal(12_000_000)]
 

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.core import markup
 from worker.core.phrases import canvas
 from worker.core.text import customer_text, parts
 
@@ -47,7 +48,9 @@ def test_a_postscript_is_the_customers_again():
 
 
 def test_thanks_does_not_end_the_mail():
-    assert "tagihannya salah" in own("Terima kasih,\nnamun menurut kami tagihannya salah dan perlu dikoreksi segera.\n\nSalam,\nRina")
+    assert "tagihannya salah" in own(
+        "Terima kasih,\nnamun menurut kami tagihannya salah dan perlu dikoreksi segera.\n\nSalam,\nRina"
+    )
 
 
 @pytest.mark.parametrize("channel", ["agent", "auto-reply", "system"])
@@ -72,7 +75,7 @@ def test_in_a_transcript_only_the_customer_counts():
 
 
 def test_html_is_read_without_markup_and_without_its_quote():
-    body = "<div>We will <b>cancel</b> it.</div><style>p{color:red}</style><div class=\"gmail_quote\">OLD</div>"
+    body = '<div>We will <b>cancel</b> it.</div><style>p{color:red}</style><div class="gmail_quote">OLD</div>'
     kept = canvas_of(body)
     assert b"cancel" in kept
     assert b"old" not in kept
@@ -80,8 +83,6 @@ def test_html_is_read_without_markup_and_without_its_quote():
 
 
 def canvas_of(body):
-    from worker.core import markup
-
     return canvas(markup.without_tags(body), customer_text(body, "email"))
 
 

@@ -15,7 +15,8 @@ from typing import Protocol
 from worker.core import markup
 from worker.core.amounts import Amount, amounts
 from worker.core.model import Case, Certainty, RecordRef, TextHit, TriggerId
-from worker.core.text import Parts, Span, parts, sentence_ends
+from worker.core.sentences import Span, sentence_ends
+from worker.core.text import Parts, parts
 
 MOST_CHARACTERS = 65_536
 """How much of a subject or body is read; what was cut is reported in `Reading.cut`."""

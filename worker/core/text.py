@@ -5,13 +5,12 @@ Every step keeps the length of the text, so that a place in the result is a plac
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import pairwise
 
-from worker.core import markup
+from worker.core import marks, markup
+from worker.core.sentences import Span, lines
 
 NOT_A_CUSTOMER = frozenset(
     {"agent", "auto-reply", "auto_reply", "autoreply", "automatic", "bot", "outbound", "system", "macro", "agent_reply"}
@@ -20,141 +19,6 @@ NOT_A_CUSTOMER = frozenset(
 
 OWN_NOTES = frozenset({"internal", "note", "notes", "internal_note", "comment"})
 """Channels of our own notes: they count only where they report what a customer said."""
-
-_ESCAPED_MARK = r"[>|\s]*"
-_OUR_MARK = re.compile(
-    r"\s*(?:\[Escalation|Ref ESC-|\[ESC-|Escalation (?:opened|raised|resolved) by|Subject: ESCALATION -)", re.IGNORECASE
-)
-_OUR_REF = re.compile(r"^Ref ESC-", re.IGNORECASE | re.MULTILINE)
-_REPORTED = re.compile(
-    r"\b(?:call(?:ed)? (?:with|from|notes?)|spoke (?:with|to)|on the (?:call|phone)|(?:customer|client|cust|klien|pelanggan|pic)(?:nya)?"
-    r" (?:said|says|told|mentioned|threaten\w*|wants?|bilang|sampaikan|menyampaikan|minta|meminta|mengancam|mau|ingin|akan)|"
-    r"telp(?:on)? (?:dengan|dari)|telepon (?:dengan|dari)|hasil (?:call|telepon|meeting)|notulen|meeting (?:with|dengan))\b",
-    re.IGNORECASE,
-)
-_ABSENT = re.compile(
-    r"\b(?:i am|i'm|i will be|saya(?: sedang)?) (?:currently )?(?:out of (?:the )?office|on (?:annual |maternity )?leave|"
-    r"cuti|tidak berada di kantor|tidak di kantor|di luar kantor)\b|^\W*(?:automatic reply|auto(?:matic)?[- ]?response|"
-    r"balasan otomatis|pesan otomatis|this is an automat\w+)",
-    re.IGNORECASE,
-)
-_ABSENT_SUBJECT = re.compile(
-    r"^\W*(?:re: )?(?:automatic reply|auto[- ]?reply|out of office|ooo\b|balasan otomatis|auto:)", re.IGNORECASE
-)
-_QUOTE_LINE = re.compile(r"\s{0,3}(?:>|\|\s?>|&gt;)")
-_WROTE = re.compile(
-    r"\s*(?:On\b.{4,160}\bwrote ?:|Pada\b.{4,160}\b(?:menulis|wrote) ?:|.{4,120}<\S+@\S+>\s*(?:wrote|menulis) ?:|"
-    r"Am\b.{4,120}\bschrieb .{2,80}:)\s*$",
-    re.IGNORECASE,
-)
-_WROTE_BEGINS = re.compile(
-    r"\s*(?:On (?:\w{3,9},? )?\w{0,9} ?\d|Pada (?:tanggal|hari|\w{3,6},? ?\d|\d))", re.IGNORECASE
-)
-_OLDER = re.compile(
-    r"\s*(?:[-_*]{2,}\s*(?:Original Message|Original Appointment|Forwarded(?: message)?|Begin forwarded message|Pesan Asli|Pesan asal|"
-    r"Pesan Terusan|Pesan yang diteruskan|Terusan|Reply above this line)\b.{0,40}|Begin forwarded message:|"
-    r"Pesan terusan:|_{20,}\s*)$",
-    re.IGNORECASE,
-)
-_HEADER = re.compile(
-    r"\s*\*?(?:From|Sent|To|Cc|Date|Subject|Dari|Kepada|Ke|Terkirim|Dikirim|Tanggal|Perihal|Subjek|Hal)\*?\s?:\*?\s",
-    re.IGNORECASE,
-)
-_FIRST_HEADER = re.compile(r"\s*\*?(?:From|Dari)\*?\s?:\*?\s", re.IGNORECASE)
-_DISCLAIMER_TO_END = re.compile(
-    r"\W*(?:confidentiality (?:notice|note|statement)|(?:e-?mail |legal )?disclaimer|penafian|pernyataan kerahasiaan|"
-    r"perhatian\s*:\s*(?:email|e-mail|pesan))\b",
-    re.IGNORECASE,
-)
-_DISCLAIMER = re.compile(
-    r"(?:this|the information (?:contained )?in this|the contents? of this) (?:e-?mail|message|communication|transmission)"
-    r".{0,80}(?:confidential|intended|privileged)|if you (?:are not|have received this).{0,40}(?:intended|in error)|"
-    r"(?:e-?mail|pesan|surel|surat elektronik) ini.{0,80}(?:rahasia|ditujukan|konfidensial)|(?:jika|apabila|bila) anda bukan"
-    r" (?:penerima|orang)|bukan penerima yang (?:dituju|dimaksud)|(?:consider|think of) the environment|"
-    r"unauthori[sz]ed (?:use|review|disclosure|copying|distribution).{0,80}prohibited|intended recipient|"
-    r"^\W*(?:to )?(?:unsubscribe|berhenti berlangganan) (?:from (?:this|our)|dari (?:newsletter|email|milis)|,? ?(?:click|klik))",
-    re.IGNORECASE,
-)
-_SIGN_OFF = re.compile(
-    r"\W{0,4}(?:(?:best|kind|warm|warmest|many|with best|with kind)?\s?regards|rgds|br|best(?: wishes)?|sincerely(?: yours)?|"
-    r"yours (?:sincerely|truly|faithfully)|respectfully(?: yours)?|cheers|thanks(?:\s?(?:&|and)\s?(?:best |kind )?regards)?|many thanks|thank you|"
-    r"thx|tks|salam(?: hangat| hormat| sejahtera)?|hormat (?:kami|saya)|dengan hormat kami|wassalam\w*.{0,30}|"
-    r"terima ?kasih(?: banyak)?(?: dan salam)?|trims|makasih|tertanda|ttd)\s*[,.!\-]{0,3}\s*",
-    re.IGNORECASE,
-)
-_SIGN_OFF_WITH_NAME = re.compile(
-    r"\W{0,4}(?:regards|best|cheers|thanks|thank you|salam|hormat (?:kami|saya)|terima ?kasih|trims|makasih)\s?,\s?"
-    r"(?:[A-Z][\w.'-]+ ?){1,4}\s*"
-)
-_NAME = re.compile(r"\s*(?:[A-Z][\w.'-]*,? ?){1,4}\s*")
-_FROM_PHONE = re.compile(
-    r"\s*(?:Sent from my\b|Sent from (?:Outlook|Mail|Yahoo)|Dikirim dari\b|Get Outlook for|Terkirim dari\b).{0,80}$",
-    re.IGNORECASE,
-)
-_AFTERTHOUGHT = re.compile(r"\W{0,3}(?:p\.?\s?s\.?|nb|n\.b\.|catatan)\s?[:.,-]", re.IGNORECASE)
-_SPEAKER = re.compile(
-    r"\s{0,3}(?:[\[(]?\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?: ?[ap]m)?[\])]?\s{0,3}[-–]?\s{0,3})?"
-    r"(?P<who>[A-Za-z][\w .'-]{0,30}(?:\([\w .-]{1,24}\))?)\s?:\s"
-)
-_OUR_STAFF = re.compile(
-    r"^(?:agent|cs|csm|csr|support|admin|bot|system|sistem|helpdesk|customer (?:service|success|care|support)|tim support|"
-    r"operator|chatbot)\b|\((?:[\w ]*\b)?(?:agent|cs|csm|support|admin|bot|am|account manager|customer success)\)",
-    re.IGNORECASE,
-)
-_THEIR_STAFF = re.compile(
-    r"^(?:customer|client|klien|user|pelanggan|visitor|cust|pic)\b|\((?:customer|client|klien|user|pelanggan)\)",
-    re.IGNORECASE,
-)
-_SHORT_NAMES = frozenset(
-    [
-        "pt",
-        "cv",
-        "tbk",
-        "bpk",
-        "bp",
-        "ibu",
-        "dr",
-        "ir",
-        "drs",
-        "mr",
-        "mrs",
-        "ms",
-        "no",
-        "vs",
-        "inc",
-        "ltd",
-        "co",
-        "corp",
-        "jl",
-        "yth",
-        "dll",
-        "dsb",
-        "dst",
-        "tgl",
-        "st",
-        "a.n",
-        "an",
-        "u.p",
-        "up",
-        "e.g",
-        "eg",
-        "i.e",
-        "ie",
-        "etc",
-        "rp",
-        "hlm",
-    ]
-)
-_BULLET = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)]|[a-z][.)])\s")
-_SENTENCE_END = re.compile(r"[.!?;…]+[\"')\]]{0,2}(?=\s)|\n[ \t]{0,200}\n")
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of a text, in characters; `end` is not part of it."""
-
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,48 +45,41 @@ def parts(body: str, channel: str = "", subject: str = "") -> Parts:
     if not _counts(body, channel.strip().lower(), subject):
         return Parts(())
     plain = markup.without_tags(body)
-    lines = list(_lines(plain))
-    kinds = _kinds([plain[line.start : line.end] for line in lines])
-    return Parts(_joined(lines, kinds, _Kind.OWN), _joined(lines, kinds, _Kind.SIGNATURE))
+    rows = list(lines(plain))
+    kinds = _kinds([plain[row.start : row.end] for row in rows])
+    return Parts(_joined(rows, kinds, _Kind.OWN), _joined(rows, kinds, _Kind.SIGNATURE))
 
 
 def _counts(body: str, channel: str, subject: str) -> bool:
-    if channel in NOT_A_CUSTOMER or _OUR_MARK.match(body) or _OUR_REF.search(body[:2000]):
+    if channel in NOT_A_CUSTOMER or marks.OUR_MARK.match(body) or marks.OUR_REF.search(body[:2000]):
         return False
     if channel in OWN_NOTES:
-        return _REPORTED.search(body) is not None
-    return not (_ABSENT_SUBJECT.search(subject) or _ABSENT.search(body[:200]))
+        return marks.REPORTED.search(body) is not None
+    return not (marks.ABSENT_SUBJECT.search(subject) or marks.ABSENT.search(body[:200]))
 
 
-def _lines(text: str) -> Iterator[Span]:
-    start = 0
-    for line in text.split("\n"):
-        yield Span(start, start + len(line))
-        start += len(line) + 1
-
-
-def _kinds(lines: Sequence[str]) -> list[_Kind]:
-    kinds = [_Kind.OWN] * len(lines)
-    end = _older_mail(lines, kinds)
-    _disclaimers(lines, kinds, end)
-    _signatures(lines, kinds, end)
-    _bare_signature(lines, kinds)
-    _transcript(lines, kinds, end)
+def _kinds(rows: Sequence[str]) -> list[_Kind]:
+    kinds = [_Kind.OWN] * len(rows)
+    end = _older_mail(rows, kinds)
+    _disclaimers(rows, kinds, end)
+    _signatures(rows, kinds, end)
+    _bare_signature(rows, kinds)
+    _transcript(rows, kinds, end)
     return kinds
 
 
-def _older_mail(lines: Sequence[str], kinds: list[_Kind]) -> int:
-    """Marks quoted lines; gives the line where older mail begins and nothing of the customer's follows."""
-    for number, line in enumerate(lines):
-        if _QUOTE_LINE.match(line):
+def _older_mail(rows: Sequence[str], kinds: list[_Kind]) -> int:
+    """Marks quoted rows; gives the line where older mail begins and nothing of the customer's follows."""
+    for number, line in enumerate(rows):
+        if marks.QUOTE_LINE.match(line):
             kinds[number] = _Kind.OTHER
-        elif _OLDER.match(line) or _header_block(lines, number):
+        elif marks.OLDER.match(line) or _header_block(rows, number):
             return _all_other(kinds, number)
-        elif length := _attribution(lines, number):
+        elif length := _attribution(rows, number):
             kinds[number : number + length] = [_Kind.OTHER] * length
-            if not _quoted_next(lines, number + length):
+            if not _quoted_next(rows, number + length):
                 return _all_other(kinds, number)
-    return len(lines)
+    return len(rows)
 
 
 def _all_other(kinds: list[_Kind], begin: int) -> int:
@@ -230,49 +87,49 @@ def _all_other(kinds: list[_Kind], begin: int) -> int:
     return begin
 
 
-def _attribution(lines: Sequence[str], number: int) -> int:
-    if _WROTE.match(lines[number][:300]):
+def _attribution(rows: Sequence[str], number: int) -> int:
+    if marks.WROTE.match(rows[number][:300]):
         return 1
-    if not _WROTE_BEGINS.match(lines[number]) or number + 1 >= len(lines):
+    if not marks.WROTE_BEGINS.match(rows[number]) or number + 1 >= len(rows):
         return 0
-    return 2 if _WROTE.match(f"{lines[number]} {lines[number + 1]}"[:300]) else 0
+    return 2 if marks.WROTE.match(f"{rows[number]} {rows[number + 1]}"[:300]) else 0
 
 
-def _quoted_next(lines: Sequence[str], number: int) -> bool:
-    following = next((line for line in lines[number:] if line.strip()), "")
-    return _QUOTE_LINE.match(following) is not None
+def _quoted_next(rows: Sequence[str], number: int) -> bool:
+    following = next((line for line in rows[number:] if line.strip()), "")
+    return marks.QUOTE_LINE.match(following) is not None
 
 
-def _header_block(lines: Sequence[str], number: int) -> bool:
-    if not _FIRST_HEADER.match(lines[number]):
+def _header_block(rows: Sequence[str], number: int) -> bool:
+    if not marks.FIRST_HEADER.match(rows[number]):
         return False
-    return sum(1 for line in lines[number : number + 5] if _HEADER.match(line)) >= 2
+    return sum(1 for line in rows[number : number + 5] if marks.HEADER.match(line)) >= 2
 
 
-def _disclaimers(lines: Sequence[str], kinds: list[_Kind], end: int) -> None:
+def _disclaimers(rows: Sequence[str], kinds: list[_Kind], end: int) -> None:
     for number in range(end):
-        if _DISCLAIMER_TO_END.match(lines[number]):
+        if marks.DISCLAIMER_TO_END.match(rows[number]):
             _all_other(kinds, number)
             return
-        if _DISCLAIMER.search(lines[number][:2000]):
-            _paragraph_other(lines, kinds, number)
+        if marks.DISCLAIMER.search(rows[number][:2000]):
+            _paragraph_other(rows, kinds, number)
 
 
-def _paragraph_other(lines: Sequence[str], kinds: list[_Kind], number: int) -> None:
-    for place in range(number, len(lines)):
-        if not lines[place].strip():
+def _paragraph_other(rows: Sequence[str], kinds: list[_Kind], number: int) -> None:
+    for place in range(number, len(rows)):
+        if not rows[place].strip():
             return
         kinds[place] = _Kind.OTHER
 
 
-def _signatures(lines: Sequence[str], kinds: list[_Kind], end: int) -> None:
+def _signatures(rows: Sequence[str], kinds: list[_Kind], end: int) -> None:
     number = 0
     while number < end:
-        line = lines[number]
-        if _FROM_PHONE.match(line):
+        line = rows[number]
+        if marks.FROM_PHONE.match(line):
             kinds[number] = _Kind.OTHER
         elif kinds[number] is _Kind.OWN and _signs_off(line, number):
-            number = _mark_signature(lines, kinds, number, end)
+            number = _mark_signature(rows, kinds, number, end)
             continue
         number += 1
 
@@ -282,32 +139,34 @@ def _signs_off(line: str, number: int) -> bool:
         return True
     if not line.strip() or len(line) > 70:
         return False
-    return _SIGN_OFF.fullmatch(line) is not None or (number > 0 and _SIGN_OFF_WITH_NAME.fullmatch(line) is not None)
+    return marks.SIGN_OFF.fullmatch(line) is not None or (
+        number > 0 and marks.SIGN_OFF_WITH_NAME.fullmatch(line) is not None
+    )
 
 
-def _mark_signature(lines: Sequence[str], kinds: list[_Kind], begin: int, end: int) -> int:
+def _mark_signature(rows: Sequence[str], kinds: list[_Kind], begin: int, end: int) -> int:
     number = begin
-    while number < end and (number == begin or _in_signature(lines[number], number - begin)):
+    while number < end and (number == begin or _in_signature(rows[number], number - begin)):
         if kinds[number] is _Kind.OWN:
             kinds[number] = _Kind.SIGNATURE
         number += 1
     return max(number, begin + 1)
 
 
-def _bare_signature(lines: Sequence[str], kinds: list[_Kind]) -> None:
+def _bare_signature(rows: Sequence[str], kinds: list[_Kind]) -> None:
     """A last paragraph of a name and a title without a greeting before it."""
-    own = [number for number, kind in enumerate(kinds) if kind is _Kind.OWN and lines[number].strip()]
-    last = [number for number in own if not any(not line.strip() for line in lines[number : own[-1]])]
+    own = [number for number, kind in enumerate(kinds) if kind is _Kind.OWN and rows[number].strip()]
+    last = [number for number in own if not any(not line.strip() for line in rows[number : own[-1]])]
     if not 2 <= len(last) <= 5 or len(last) == len(own):
         return
-    if _NAME.fullmatch(lines[last[0]]) and all(_in_signature(lines[number], 1) for number in last):
+    if marks.NAME.fullmatch(rows[last[0]]) and all(_in_signature(rows[number], 1) for number in last):
         for number in last:
             kinds[number] = _Kind.SIGNATURE
 
 
 def _in_signature(line: str, place: int) -> bool:
     text = line.strip()
-    if place > 12 or _AFTERTHOUGHT.match(text):
+    if place > 12 or marks.AFTERTHOUGHT.match(text):
         return False
     return (
         not text
@@ -316,9 +175,9 @@ def _in_signature(line: str, place: int) -> bool:
     )
 
 
-def _transcript(lines: Sequence[str], kinds: list[_Kind], end: int) -> None:
-    speakers = [_speaker(line) for line in lines[:end]]
-    ours = {who for who in speakers if who and _OUR_STAFF.search(who)}
+def _transcript(rows: Sequence[str], kinds: list[_Kind], end: int) -> None:
+    speakers = [_speaker(line) for line in rows[:end]]
+    ours = {who for who in speakers if who and marks.OUR_STAFF.search(who)}
     if not ours or not any(who and who not in ours for who in speakers):
         return
     speaking = ""
@@ -331,13 +190,13 @@ def _transcript(lines: Sequence[str], kinds: list[_Kind], end: int) -> None:
 
 
 def _speaker(line: str) -> str:
-    match = _SPEAKER.match(line)
+    match = marks.SPEAKER.match(line)
     return match["who"].strip() if match else ""
 
 
-def _joined(lines: Sequence[Span], kinds: Sequence[_Kind], kind: _Kind) -> tuple[Span, ...]:
+def _joined(rows: Sequence[Span], kinds: Sequence[_Kind], kind: _Kind) -> tuple[Span, ...]:
     spans: list[Span] = []
-    for line, its_kind in zip(lines, kinds, strict=True):
+    for line, its_kind in zip(rows, kinds, strict=True):
         if its_kind is not kind:
             continue
         if spans and spans[-1].end + 1 == line.start:
@@ -345,28 +204,3 @@ def _joined(lines: Sequence[Span], kinds: Sequence[_Kind], kind: _Kind) -> tuple
         else:
             spans.append(Span(line.start, line.end))
     return tuple(span for span in spans if span.end > span.start)
-
-
-def sentence_ends(text: str) -> list[int]:
-    """Where sentences end in `text`: places of white space that no sentence spans. Wrapped lines are one sentence."""
-    ends = [place for match in _SENTENCE_END.finditer(text) if (place := _end_of(text, match)) >= 0]
-    return sorted({*ends, *_hard_breaks(text)})
-
-
-def _end_of(text: str, match: re.Match[str]) -> int:
-    if text[match.start()] == "\n":
-        return match.start()
-    if match.group() == ".":
-        word = text[max(0, match.start() - 6) : match.start()].rsplit(maxsplit=1)
-        if word and word[-1].lower().lstrip("(") in _SHORT_NAMES:
-            return -1
-    return match.end()
-
-
-def _hard_breaks(text: str) -> Iterator[int]:
-    """Line ends that are no mere wrapping: after a short line, or before a bullet."""
-    lines = list(_lines(text))
-    for line, following in pairwise(lines):
-        after = text[following.start : following.end]
-        if line.end - line.start < 45 or not after.strip() or _BULLET.match(after) or text[line.end - 1] == ":":
-            yield line.end
