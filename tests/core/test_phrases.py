@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.core.model import AccountId, Case, Certainty, RecordId, RecordKind, RecordRef
+from worker.core.model import AccountId, Author, Case, Certainty, RecordId, RecordKind, RecordRef
 from worker.core.phrases import MOST_CHARACTERS, Message, Place, canvas, case_hits, read
 from worker.core.text import parts
 from worker.phrasebook import PhraseBookError, load
@@ -101,6 +102,7 @@ def test_a_case_becomes_evidence():
     )
     ref = RecordRef(RecordKind.CASE, "500")
     (hit,) = case_hits(BOOK, case, ref)
+    assert case_hits(BOOK, replace(case, author=Author.AGENT), ref) == ()
     assert (hit.trigger, hit.ref, hit.field, hit.certainty) == ("churn_threat", ref, "body", Certainty.CERTAIN)
 
 

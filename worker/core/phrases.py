@@ -14,7 +14,7 @@ from typing import Protocol
 
 from worker.core import markup
 from worker.core.amounts import Amount, amounts
-from worker.core.model import Case, Certainty, RecordRef, TextHit, TriggerId
+from worker.core.model import Author, Case, Certainty, RecordRef, TextHit, TriggerId
 from worker.core.sentences import Span, sentence_ends
 from worker.core.text import Parts, parts
 
@@ -189,7 +189,9 @@ def read(book: PhraseBook, message: Message) -> Reading:
 
 
 def case_hits(book: PhraseBook, case: Case, ref: RecordRef) -> tuple[TextHit, ...]:
-    """The phrases in a case's text, as evidence for the triggers."""
+    """The phrases in a case's text, as evidence for the triggers; none where a customer did not write it."""
+    if case.author is not Author.CUSTOMER:
+        return ()
     reading = read(book, Message(case.subject, case.text, case.channel, case.reporter_title))
     return tuple(
         TextHit(hit.label, ref, hit.field, hit.phrase, hit.text, hit.span.start, hit.span.end, hit.certainty)
