@@ -268,9 +268,9 @@ class Deliverer:
 
     def _attempt(self, lane: Lane, batch: _Batch, report: LaneReport) -> bool:
         """Send what is left; True when something is left that may be sent again at once."""
+        self._ports.at("send:before")
         if self._late(batch, 0.0):
             return False
-        self._ports.at("send:before")
         results = self._send(lane, batch)
         self._ports.at("send:after")
         left = []
