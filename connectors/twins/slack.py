@@ -1,0 +1,311 @@
+"""A strict rehearsal of Slack's Web API over real HTTP, on this machine. Shares no code with the notifier.
+
+It refuses what Slack refuses, keeps what was posted in `messages`, and fails the way it was told to with `order`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+TOKEN = "xoxb-twin-0000-rehearsal"  # noqa: S105 - good for this twin only
+Reply = dict[str, Any]
+Arguments = Mapping[str, str]
+
+_TEXT_LIMIT = 40_000
+_METADATA_LIMIT = 8_000
+_TS = re.compile(r"\d{10}\.\d{6}")
+_REQUIRED = {
+    "auth.test": (),
+    "users.conversations": (),
+    "chat.postMessage": ("channel",),
+    "chat.update": ("channel", "ts"),
+    "conversations.history": ("channel",),
+    "conversations.replies": ("channel", "ts"),
+}
+
+
+class Fault(StrEnum):
+    """How one call goes wrong."""
+
+    DROP_BEFORE = "the line breaks before the call is done"
+    DROP_AFTER = "the line breaks after the call is done"
+    RATE_LIMIT = "429 with Retry-After"
+    BROKEN = "500"
+    HANG = "no answer for a while, then it is done"
+    HTML = "a page of some proxy"
+    GIBBERISH = "ok, but without what was asked for"
+
+
+class RefusedError(Exception):
+    """Slack says no, with one of its error codes."""
+
+
+class SlackTwin:
+    """The server. `channels` maps ids to names; the bot is in those of `member`. Pages hold `page_size` messages."""
+
+    def __init__(self, token: str = TOKEN, page_size: int = 100) -> None:
+        self.token, self.page_size = token, page_size
+        self.channels = {"C0000001": "escalations", "C0000002": "random", "C0000003": "old"}
+        self.member, self.archived = {"C0000001", "C0000003"}, {"C0000003"}
+        self.messages: dict[str, list[Reply]] = {each: [] for each in self.channels}
+        self.calls: list[tuple[str, dict[str, str]]] = []
+        self.retry_after, self.hang_seconds = 7, 2.0
+        self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self._lock, self._woken = threading.RLock(), threading.Event()
+        self._clock = time.time()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.twin = self
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._woken.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        """The base address to give to a client."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/api/"
+
+    def order(self, method: str, *faults: Fault) -> None:
+        """The next calls of a method fail like this, one after the other."""
+        self._faults[method].extend(faults)
+
+    def posted(self, channel: str = "C0000001") -> Sequence[Reply]:
+        """What stands in a channel, threads included, oldest first."""
+        return list(self.messages[channel])
+
+    def next_fault(self, method: str) -> Fault | None:
+        """The fault that this call has to show."""
+        with self._lock:
+            return self._faults[method].popleft() if self._faults[method] else None
+
+    def wait(self) -> None:
+        """Hang for the ordered time, or until the twin ends."""
+        self._woken.wait(self.hang_seconds)
+
+    def perform(self, method: str, token: str, arguments: dict[str, str]) -> Reply:
+        """Do one call. Every fault of the request is answered as Slack answers it."""
+        with self._lock:
+            self.calls.append((method, arguments))
+            try:
+                return {"ok": True, **self._checked(method, token, arguments)(arguments)}
+            except RefusedError as error:
+                return {"ok": False, "error": str(error)}
+
+    def _checked(self, method: str, token: str, arguments: Arguments) -> Callable[[Arguments], Reply]:
+        if method not in _REQUIRED:
+            raise RefusedError("unknown_method")
+        if not token:
+            raise RefusedError("not_authed")
+        if token != self.token:
+            raise RefusedError("invalid_auth")
+        for name in _REQUIRED[method]:
+            if not arguments.get(name):
+                raise RefusedError("channel_not_found" if name == "channel" else "invalid_arguments")
+        does: Callable[[Arguments], Reply] = getattr(self, "_" + re.sub(r"\W", "_", method).lower())
+        return does
+
+    def _auth_test(self, _: Arguments) -> Reply:
+        return {"user": "escalations-bot", "team": "Rehearsal", "team_id": "T0000001", "user_id": "U0000001"}
+
+    def _users_conversations(self, arguments: Arguments) -> Reply:
+        hidden = self.archived if arguments.get("exclude_archived") in ("1", "true") else set()
+        return self._page(
+            "channels", [_channel(each, self.channels[each]) for each in sorted(self.member - hidden)], arguments
+        )
+
+    def _chat_postmessage(self, arguments: Arguments) -> Reply:
+        channel = self._writable(arguments["channel"])
+        message: Reply = {"type": "message", "bot_id": "B0000001", "text": _text(arguments), "ts": self._tick()}
+        message |= {"sent": dict(arguments)} | _metadata(arguments)
+        if thread := arguments.get("thread_ts"):
+            self._in_thread(channel, thread, message)
+        self.messages[channel].append(message)
+        return {"channel": channel, "ts": message["ts"], "message": message}
+
+    def _in_thread(self, channel: str, thread: str, message: Reply) -> None:
+        parent = self._message(channel, thread, "thread_not_found")
+        message["thread_ts"] = parent["thread_ts"] = thread
+        parent["reply_count"], parent["latest_reply"] = parent.get("reply_count", 0) + 1, message["ts"]
+
+    def _chat_update(self, arguments: Arguments) -> Reply:
+        channel = self._writable(arguments["channel"], by_id=True)
+        message = self._message(channel, arguments["ts"], "message_not_found")
+        message["text"] = _text(arguments)
+        message["edited"] = message.get("edited", 0) + 1
+        message |= _metadata(arguments)
+        return {"channel": channel, "ts": message["ts"], "text": message["text"]}
+
+    def _conversations_history(self, arguments: Arguments) -> Reply:
+        channel = self._readable(arguments["channel"])
+        shown = [each for each in self.messages[channel] if each.get("thread_ts", each["ts"]) == each["ts"]]
+        return self._page("messages", _since(shown, arguments)[::-1], arguments)
+
+    def _conversations_replies(self, arguments: Arguments) -> Reply:
+        channel, thread = self._readable(arguments["channel"]), arguments["ts"]
+        parent = self._message(channel, thread, "thread_not_found")
+        replies = [each for each in self.messages[channel] if each.get("thread_ts") == thread and each is not parent]
+        return self._page("messages", [parent, *_since(replies, arguments)], arguments)
+
+    def _page(self, name: str, rows: Sequence[Reply], arguments: Arguments) -> Reply:
+        cursor = arguments.get("cursor", "")
+        if cursor and not re.fullmatch(r"at:\d+", cursor):
+            raise RefusedError("invalid_cursor")
+        start = int(cursor[3:] or 0) if cursor else 0
+        end = start + min(self.page_size, int(arguments.get("limit", 100)))
+        more = end < len(rows)
+        return {
+            name: [_shown(each, arguments) for each in rows[start:end]],
+            "has_more": more,
+            "response_metadata": {"next_cursor": f"at:{end}" if more else ""},
+        }
+
+    def _writable(self, name: str, *, by_id: bool = False) -> str:
+        channel = self._known(name, by_id=by_id)
+        if channel in self.archived:
+            raise RefusedError("is_archived")
+        return channel
+
+    def _readable(self, name: str) -> str:
+        return self._known(name, by_id=True)
+
+    def _known(self, name: str, *, by_id: bool) -> str:
+        named = {} if by_id else {f"#{each}": key for key, each in self.channels.items()}
+        channel = named.get(name, name)
+        if channel not in self.channels:
+            raise RefusedError("channel_not_found")
+        if channel not in self.member:
+            raise RefusedError("not_in_channel")
+        return channel
+
+    def _message(self, channel: str, ts: str, otherwise: str) -> Reply:
+        if not _TS.fullmatch(ts):
+            raise RefusedError("invalid_ts")
+        for message in self.messages[channel]:
+            if message["ts"] == ts:
+                return message
+        raise RefusedError(otherwise)
+
+    def _tick(self) -> str:
+        self._clock = max(self._clock + 0.000_01, time.time())
+        return f"{self._clock:.6f}"
+
+
+def _channel(key: str, name: str) -> Reply:
+    return {"id": key, "name": name, "is_channel": True}
+
+
+def _since(rows: Sequence[Reply], arguments: Arguments) -> list[Reply]:
+    oldest = float(arguments.get("oldest", 0))
+    inclusive = arguments.get("inclusive") in ("1", "true")
+    return [each for each in rows if float(each["ts"]) > oldest or (inclusive and float(each["ts"]) == oldest)]
+
+
+def _shown(row: Reply, arguments: Arguments) -> Reply:
+    """Metadata is there for those who ask for it."""
+    hidden = {"sent"} if arguments.get("include_all_metadata") in ("1", "true") else {"sent", "metadata"}
+    return {name: value for name, value in row.items() if name not in hidden}
+
+
+def _text(arguments: Arguments) -> str:
+    text = arguments.get("text", "")
+    if not text.strip():
+        raise RefusedError("no_text")
+    if len(text) > _TEXT_LIMIT:
+        raise RefusedError("msg_too_long")
+    return text
+
+
+def _metadata(arguments: Arguments) -> Reply:
+    if "metadata" not in arguments:
+        return {}
+    try:
+        metadata = json.loads(arguments["metadata"])
+    except ValueError:
+        raise RefusedError("invalid_metadata_format") from None
+    shaped = isinstance(metadata, dict) and set(metadata) == {"event_type", "event_payload"}
+    if not shaped or not isinstance(metadata["event_payload"], dict) or not metadata["event_type"]:
+        raise RefusedError("invalid_metadata_schema")
+    if len(arguments["metadata"]) > _METADATA_LIMIT:
+        raise RefusedError("metadata_too_large")
+    return {"metadata": metadata}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    twin: SlackTwin
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is no news here."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_POST(self) -> None:
+        method = urlsplit(self.path).path.removeprefix("/api/")
+        arguments, twin = self._arguments(), self.server.twin
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        fault = twin.next_fault(method)
+        if fault in (Fault.DROP_BEFORE, Fault.RATE_LIMIT, Fault.BROKEN, Fault.HTML):
+            self._fail(fault)
+            return
+        if fault is Fault.HANG:
+            twin.wait()
+        reply = twin.perform(method, token, arguments)
+        if fault is Fault.DROP_AFTER:
+            self._drop()
+        else:
+            self._answer(200, json.dumps({"ok": True} if fault is Fault.GIBBERISH else reply))
+
+    def _arguments(self) -> dict[str, str]:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        if "json" not in (self.headers.get("Content-Type") or ""):
+            return dict(parse_qsl(body, keep_blank_values=True))
+        given = json.loads(body or "{}")
+        return {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+
+    def _fail(self, fault: Fault | None) -> None:
+        if fault is Fault.DROP_BEFORE:
+            self._drop()
+        elif fault is Fault.RATE_LIMIT:
+            body = json.dumps({"ok": False, "error": "ratelimited"})
+            self._answer(429, body, {"Retry-After": str(self.server.twin.retry_after)})
+        elif fault is Fault.BROKEN:
+            self._answer(500, json.dumps({"ok": False, "error": "internal_error"}))
+        else:
+            self._answer(200, "<html><body>Please log in to the network</body></html>", kind="text/html")
+
+    def _drop(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _answer(
+        self, status: int, body: str, more: Mapping[str, str] | None = None, kind: str = "application/json"
+    ) -> None:
+        raw = body.encode()
+        headers = {"Content-Type": f"{kind}; charset=utf-8", "Content-Length": str(len(raw)), **(more or {})}
+        headers["X-OAuth-Scopes"] = "chat:write,channels:history,channels:read"
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that http.server uses
+        """Say nothing."""
