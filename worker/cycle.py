@@ -73,7 +73,8 @@ class Cycle:
 
     @staticmethod
     def _settle(crm: Crm, patience: Patience) -> timedelta:
-        return crm.connector.capabilities().lookup_lag + patience.settle
+        """How long after a write a read may still show what was there before it."""
+        return max(crm.connector.capabilities().settle, patience.settle)
 
     def decider(self, name: ConnectorName) -> Decider:
         """The decision path of one CRM, for those who only want to look."""

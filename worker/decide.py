@@ -283,14 +283,18 @@ class Decider:
         pending = outbox.pending_flag(tx, self._crm.name, account.id)
         if pending is not None:
             return Observed(account.flag, fact.seen_at, decode(pending.intent.payload, FlagWrite).flag)
-        return Observed(account.flag, fact.seen_at, self._not_read_since(watch, fact, now))
+        if watch.written is None or watch.written_at is None or account.flag == watch.written:
+            return Observed(account.flag, fact.seen_at)
+        if fact.seen_at <= watch.written_at:
+            return Observed(account.flag, fact.seen_at, self._unless_lost(watch, now))
+        recent = now < watch.written_at + self._settle
+        return Observed(account.flag, fact.seen_at, watch.written if recent else None, doubtful=recent)
 
-    def _not_read_since(self, watch: progress.Watch, fact: facts.Fact, now: datetime) -> Flag | None:
-        if watch.written is None or watch.written_at is None or fact.seen_at > watch.written_at:
-            return None
-        settled = watch.written_at + self._settle
-        read_later = watch.read_at is not None and watch.read_at > settled
-        return None if read_later and now > settled else watch.written
+    def _unless_lost(self, watch: progress.Watch, now: datetime) -> Flag | None:
+        """The flag as written, until reads that began long after the write still do not show it."""
+        settled = (watch.written_at or now) + self._settle
+        lost = watch.read_at is not None and watch.read_at > settled and now > settled
+        return None if lost else watch.written
 
     def _save(self, tx: Connection, situation: Situation, decision: Decision, now: datetime) -> None:
         account = situation.view.account
@@ -315,7 +319,9 @@ class Decider:
             outbox.enqueue(tx, self._effects.intents(subject, once, self._context(situation, decision, once, now)), now)
         flag = wanted_flag(decision.effects)
         if flag is not None:
-            ensure_flag(tx, subject, flag, situation.observed.flag, now)
+            observed = situation.observed
+            expected = observed.flag if observed.pending is None else observed.pending
+            ensure_flag(tx, subject, flag, expected, now)
 
     def _context(
         self, situation: Situation, decision: Decision, once: Sequence[AddNote | AddTask | Notify], now: datetime

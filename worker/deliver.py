@@ -41,6 +41,8 @@ from worker.wiring import Crm, Outlet
 
 _ROUNDS = 200
 _SAME_ATTEMPT_TRIES = 3
+_TOGETHER = 3
+"""After so many attempts effects are sent one by one: an item that spoils its batch must not keep the others back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +287,8 @@ class Deliverer:
         return bool(left)
 
     def _send(self, lane: Lane, batch: _Batch) -> Sequence[WriteResult]:
+        if len(batch.left) > 1 and any(delivery.attempt > _TOGETHER for delivery in batch.left):
+            return [result for each in batch.left for result in self._send(lane, replace(batch, left=[each]))]
         try:
             results = lane.send(batch.left, batch.refs)
         except ConnectorError:

@@ -53,7 +53,9 @@ def _once(world: World) -> Iterator[str]:
             if count > 1:
                 yield f"{what} {key} came {count} times"
     opened = Counter((note.account_id, note.title, note.at) for note in world.notes)
-    yield from (f"I2 {account}: {title} was noted {count} times" for (account, title, _), count in opened.items() if count > 1)
+    yield from (
+        f"I2 {account}: {title} was noted {count} times" for (account, title, _), count in opened.items() if count > 1
+    )
 
 
 def _mails(world: World) -> Iterator[str]:

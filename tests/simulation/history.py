@@ -132,9 +132,7 @@ class History:
         try:
             asked = what.switch()
         except Killed:
-            self.later(
-                self.world.now + timedelta(seconds=self.world.dice.randint(5, 90)), lambda: self._start("again")
-            )
+            self.later(self.world.now + timedelta(seconds=self.world.dice.randint(5, 90)), lambda: self._start("again"))
             return
         if asked is not None and not what.dead:
             self.later(self.world.now + asked[1], what)
@@ -151,9 +149,7 @@ class History:
             Outlet("slack", Channel.SLACK, FakeChannel(self.world, mail=False), ("#escalations",)),
             Outlet("email", Channel.EMAIL, FakeChannel(self.world, mail=True)),
         )
-        cycle = Cycle(
-            (crm,), outlets, store, ports, policy(), NoWords(), renderer(), self.reading, self.patience
-        )
+        cycle = Cycle((crm,), outlets, store, ports, policy(), NoWords(), renderer(), self.reading, self.patience)
         while True:
             try:
                 cycle.run()
@@ -240,6 +236,3 @@ def run_seed(seed: int, hours: float = HOURS) -> Told:
     history = History(World(seed))
     tell_stories(history)
     return history.run(hours)
-
-
-

@@ -90,7 +90,9 @@ class World:
 
     def put(self, kind: str, key: str, **fields: object) -> None:
         """A change by a person or a customer; some commit late, with an earlier stamp than they become visible."""
-        delay = timedelta(seconds=self.dice.randint(1, 60)) if self.dice.random() < self.odds.late_commit else timedelta(0)
+        delay = (
+            timedelta(seconds=self.dice.randint(1, 60)) if self.dice.random() < self.odds.late_commit else timedelta(0)
+        )
         past = self.records[kind].setdefault(key, [])
         before = past[-1].fields if past else {}
         stamp = max(self.now, past[-1].stamp + timedelta(microseconds=1)) if past else self.now
@@ -176,7 +178,12 @@ class FakeCrm:
 
     def capabilities(self) -> Capabilities:
         return Capabilities(
-            batch_size=10, finds=True, conditional=True, exactly_once=False, lookup_lag=timedelta(seconds=20)
+            batch_size=10,
+            finds=True,
+            conditional=True,
+            exactly_once=False,
+            lookup_lag=timedelta(seconds=20),
+            settle=timedelta(seconds=90),
         )
 
     def check(self, needs: object) -> Sequence[Finding]:
@@ -234,7 +241,7 @@ class FakeCrm:
                 if any((present.get(name) or None) != value for name, value in expect.items()):
                     return WriteResult(Result.CONFLICT, reason="changed")
                 fields = {name: _plain(value) for name, value in item.values.items()}
-                world.written_by_worker.update(fields)
+                world.written_by_worker.update(fields.keys())
                 world.flag_writes.append((world.now, item.record_id, fields))
                 world.put("account", item.record_id, **fields)
                 return WriteResult(Result.APPLIED, item.record_id)

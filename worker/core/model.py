@@ -554,12 +554,14 @@ class Observed:
     """What the worker knows of the flag in the CRM when it decides.
 
     `flag` as last read, `read_at` when, `pending` the flag of a write that is on its way or was confirmed after that
-    read: the read then says nothing about it.
+    read: the read then says nothing about it. `doubtful`: the read differs from a write so recent that it may show an
+    older state or a person's newer one; nothing is written until that is known.
     """
 
     flag: Flag
     read_at: datetime
     pending: Flag | None = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

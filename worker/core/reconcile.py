@@ -62,7 +62,7 @@ def reconcile(
             return _at_rest(view, assessment, current, observed, policy, now, asked, questions)
         turn = started
     if not (view.account.deleted and not turn.escalation.open):
-        ensure(turn, observed.flag, observed.pending)
+        ensure(turn, observed)
     because = "; ".join(entry.because for entry in turn.trail)
     return Decision(turn.escalation, (*turn.effects, *questions), tuple(turn.trail), because, _next_at(turn), asked)
 
@@ -174,7 +174,7 @@ def _at_rest(
         last = replace(last, dismissed=still_there(last.dismissed, present))
     turn = Turn(last, view, assessment, policy, now)
     if observed.flag.escalated and not view.account.deleted:
-        ensure(turn, observed.flag, observed.pending)
+        ensure(turn, observed)
     return Decision(last, (*turn.effects, *questions), (), "", next_at, asked)
 
 

@@ -20,6 +20,7 @@ from worker.core.model import (
     Flag,
     Level,
     Notify,
+    Observed,
     Outcome,
     Person,
     Role,
@@ -197,10 +198,11 @@ def _reason_text(escalation: Escalation) -> str:
     return text if len(text) <= _REASON_LENGTH else text[: _REASON_LENGTH - 1] + "…"
 
 
-def ensure(turn: Turn, observed: Flag, pending: Flag | None) -> None:
+def ensure(turn: Turn, observed: Observed) -> None:
     """Ask for the flag as long as the CRM neither shows it nor is about to."""
     wanted = desired_flag(turn.escalation)
-    if wanted not in (observed, pending):
+    expected = observed.flag if observed.pending is None else observed.pending
+    if wanted != expected and not observed.doubtful:
         turn.effects.append(SetFlag(wanted))
 
 
