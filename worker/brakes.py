@@ -73,7 +73,7 @@ def approve(tx: Connection, connector: str, levels: Sequence[Level]) -> None:
     together = sorted({*present, *levels})
     guard.set_setting(tx, f"approved:{connector}", ",".join(str(int(level)) for level in together))
     held = hold_of(tx, connector)
-    if held is not None and held.why is Why.BLAST_RADIUS:
+    if held is not None:
         guard.set_setting(tx, f"allowance:{connector}", str(held.count))
     release(tx, connector)
 

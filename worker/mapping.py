@@ -86,7 +86,7 @@ class CrmMapping:
     def state_queries(self) -> tuple[Query[Row], ...]:
         """Accounts that no cursor finds when a calculated field moves: not green, flagged, or spoken for."""
         fields = self._maps[RecordKind.ACCOUNT].fields
-        unhealthy = [word for word, ours in fields["health"].values.items() if ours in ("red", "yellow")]
+        unhealthy = [word for word, ours in fields["health"].written.items() if ours in ("red", "yellow")]
         flagged = fields["flag_escalated"].field
         wanted: list[dict[str, Sequence[Value]]] = [
             {fields["health"].field: unhealthy or ["red", "yellow"], flagged: [False, None]},
@@ -95,7 +95,7 @@ class CrmMapping:
         if "pr_risk" in fields:
             wanted.append({fields["pr_risk"].field: [True], flagged: [False, None]})
         if "wish" in fields:
-            wishes = [word for word, ours in fields["wish"].values.items() if ours != Wish.NONE.value]
+            wishes = [word for word, ours in fields["wish"].written.items() if ours != Wish.NONE.value]
             wishes = wishes or [each.value for each in Wish if each is not Wish.NONE]
             wanted.append({fields["wish"].field: wishes, flagged: [False, None]})
         return tuple(self.query(RecordKind.ACCOUNT, where=where) for where in wanted)

@@ -36,10 +36,14 @@ REQUIRED: dict[RecordKind, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class FieldMap:
-    """One core field: where it stands in the CRM, what its words mean, in which currency its amounts are."""
+    """One core field: where it stands in the CRM, what its words mean, in which currency its amounts are.
+
+    `values` has the CRM's words in lower case, for reading; `written` as the CRM writes them, for asking.
+    """
 
     field: str
     values: dict[str, str] = dataclasses.field(default_factory=dict)
+    written: dict[str, str] = dataclasses.field(default_factory=dict)
     currency: str = ""
     currency_field: str = ""
     red_below: Decimal | None = None
@@ -139,10 +143,18 @@ def _field(document: Document, at: KeyPath, spec: object, faults: list[Fault]) -
     return FieldMap(
         str(spec["field"]),
         _words(document, (*at, "values"), spec.get("values", {}), faults),
+        _as_written(spec.get("values", {})),
         str(spec.get("currency", "")),
         str(spec.get("currency_field", "")),
         **{name: Decimal(str(value)) if value is not None else None for name, value in limits.items()},
     )
+
+
+def _as_written(values: object) -> dict[str, str]:
+    pairs = values.items() if isinstance(values, dict) else ()
+    return {
+        str(word): str(ours) for ours, theirs in pairs for word in (theirs if isinstance(theirs, list) else [theirs])
+    }
 
 
 def _words(document: Document, at: KeyPath, values: object, faults: list[Fault]) -> dict[str, str]:

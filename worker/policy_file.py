@@ -170,9 +170,7 @@ def _levels(file: schema.PolicyFile, calendars: Mapping[str, Calendar], note: No
 def _auto_resolve(file: schema.PolicyFile) -> frozenset[Level]:
     asked = {level: file.levels[level.name].auto_resolve for level in Level if level.name in file.levels}
     default = Policy("").auto_resolve
-    return frozenset(
-        level for level in Level if asked.get(level) or (asked.get(level) is None and level in default)
-    )
+    return frozenset(level for level in Level if asked.get(level) or (asked.get(level) is None and level in default))
 
 
 def _people(file: schema.PolicyFile, note: Note) -> dict[Role, Person]:

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation --seeds 300 --jobs 2`: many histories; a failing one prints the command that replays it."""
+"""`python -m tests.simulation --seeds 300 --jobs 2`: many histories; a failing one prints how to replay it."""
 
 from __future__ import annotations
 

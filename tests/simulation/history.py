@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from greenlet import greenlet
 
+from tests.simulation.checker import violations
 from tests.simulation.world import START, FakeChannel, FakeCrm, Killed, World, opening
 from worker.core.model import Case, Channel, ConnectorName, Person, Role, TextHit, UserId
 from worker.core.policy import Brakes, Policy
@@ -24,7 +26,7 @@ from worker.store.database import Store, StoreBusyError, open_store
 from worker.wiring import Crm, Outlet
 
 CONFIG = Path(__file__).parent.parent.parent / "config"
-HOURS = 5
+HOURS = 3.2
 CALM = 0.7
 STORIES = ("quiet", "red", "dispute", "legal", "untick", "false_alarm", "acknowledge", "worse", "poison", "late")
 
@@ -117,8 +119,6 @@ class History:
             self.world.now = max(self.world.now, at)
             self._go(what)
         self._engine.dispose()
-        from tests.simulation.checker import violations
-
         world = self.world
         return Told(world.seed, violations(self), world.operations, world.kills, world.faults, world.trace.hexdigest())
 
@@ -151,11 +151,9 @@ class History:
         )
         cycle = Cycle((crm,), outlets, store, ports, policy(), NoWords(), renderer(), self.reading, self.patience)
         while True:
-            try:
+            with contextlib.suppress(StoreBusyError):
                 cycle.run()
-            except StoreBusyError:
-                pass
-            ports.sleep(60)
+            ports.sleep(150)
 
 
 def tell_stories(history: History, accounts: int = 10) -> dict[str, str]:
@@ -166,7 +164,7 @@ def tell_stories(history: History, accounts: int = 10) -> dict[str, str]:
     for number in range(accounts):
         key = f"A{number}"
         stories[key] = STORIES[number % len(STORIES)]
-        at = START + timedelta(minutes=world.dice.randint(2, 110))
+        at = START + timedelta(minutes=world.dice.randint(2, 70))
         _tell(history, stories[key], key, at)
     world.stories = stories
     return stories

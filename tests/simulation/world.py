@@ -35,7 +35,7 @@ from connectors.base import (
 START = datetime(2026, 11, 24, 0, 0, tzinfo=UTC)
 
 
-class Killed(BaseException):  # noqa: N818  it is no error of the worker's
+class Killed(BaseException):
     """kill -9."""
 
 
@@ -117,7 +117,7 @@ class World:
         return self.records["account"][key][-1].fields
 
     def operate(self, name: str) -> str:
-        """One operation of a worker: time passes, and perhaps something goes wrong. Returns the flavour of the fault."""
+        """One operation of a worker: time passes, perhaps something goes wrong. Returns the flavour of the fault."""
         self.operations += 1
         draw = self.dice.random()
         self.trace.update(f"{self.now.isoformat()}|{name}|{draw:.9f}".encode())
