@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -26,25 +27,27 @@ class ConsoleNotifier:
         """Whether the file's folder is there."""
         if self._path is None:
             return [Finding(Severity.OK, "console", "standard output")]
-        if self._path.parent.is_dir():
-            return [Finding(Severity.OK, "console", str(self._path))]
-        return [Finding(Severity.ERROR, "console", f"{self._path.parent} is not there", "make the folder")]
+        if not self._path.parent.is_dir():
+            return [Finding(Severity.ERROR, "console", f"{self._path.parent} is not there", "make the folder")]
+        if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
+            return [Finding(Severity.ERROR, "console", f"{self._path} cannot be written", "give the worker the right")]
+        return [Finding(Severity.OK, "console", str(self._path))]
 
     def send(self, message: Message) -> WriteResult:
         """Write it."""
-        to = ", ".join(message.to)
-        block = f"{_VERBS[message.posting]} to {to}: {message.subject}\n{_indented(message.text)}\n"
+        head = f"{_VERBS[message.posting]} to {', '.join(message.to)}: {message.subject}"
+        body = "\n".join(f"    {_inert(line)}" for line in message.text.splitlines() or [""])
         try:
-            self._write(block)
+            self._write(f"{_inert(head)}\n{body}\n")
         except OSError as error:
-            return WriteResult(
-                Result.RETRY, reason=f"cannot write: {error.strerror}", remedy="free the disk or the pipe"
-            )
+            remedy = "free the disk or the pipe"
+            return WriteResult(Result.RETRY, reason=f"cannot write: {error.strerror}", remedy=remedy)
         return WriteResult(Result.APPLIED, message.key)
 
     def _write(self, block: str) -> None:
         if self._path is None:
-            sys.stdout.write(block)
+            encoding = sys.stdout.encoding or "utf-8"
+            sys.stdout.write(block.encode(encoding, "backslashreplace").decode(encoding))
             sys.stdout.flush()
             return
         with self._path.open("a", encoding="utf-8") as file:
@@ -58,12 +61,9 @@ class ConsoleNotifier:
         """Nothing to close."""
 
 
-def _indented(text: str) -> str:
-    """The text with control characters made visible: what a customer wrote must not steer a terminal."""
-    lines = text.splitlines() or [""]
-    return "\n".join(
-        "    " + "".join(each if each.isprintable() else repr(each)[1:-1] for each in line) for line in lines
-    )
+def _inert(line: str) -> str:
+    """The line with control characters made visible: what a customer wrote must not steer a terminal."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
 
 
 def open_notifier(settings: Mapping[str, object]) -> ConsoleNotifier:
