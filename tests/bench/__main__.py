@@ -1,0 +1,109 @@
+"""`make bench`: what the worker costs per account, against a bare read and decode of the same CRM in the same run.
+
+CPU is user and system time of a child process of its own; ratios cancel the machine. Never part of the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from connectors.crm.embedded import EmbeddedConnector, EmbeddedCrm
+from worker.core.model import ConnectorName, RecordKind
+from worker.mapping import load_mapping
+from worker.portfolio import build
+from worker.ports import SystemPorts
+from worker.pull import Puller, Reading
+from worker.store.database import open_store
+from worker.wiring import Crm
+
+ROOT = Path(__file__).parent.parent.parent
+GOALS = {"first load": 3.0, "re-read": 2.5}
+STEPS = ("floor", "first load", "re-read", "idle tick")
+
+
+def step(name: str, folder: Path) -> dict[str, float]:
+    """Do one step in this process and measure it."""
+    mapping = load_mapping(ROOT / "config/mappings/embedded.yaml")
+    crm = EmbeddedCrm(folder / "crm.sqlite")
+    crm.connection()
+    if name == "floor":
+        decoder = msgspec.json.Decoder(list[mapping.query(RecordKind.ACCOUNT).shape], float_hook=Decimal)
+        before = time.process_time()
+        rows = crm.connection().execute(
+            "SELECT stamp, id, body FROM record WHERE object = 'account' ORDER BY stamp, id"
+        )
+        count = 0
+        while page := rows.fetchmany(2000):
+            count += len(decoder.decode(f"[{','.join(row[2] for row in page)}]"))
+        return {"cpu": time.process_time() - before, "rows": count, "written": 0}
+    store = open_store(f"sqlite:///{folder / 'state.sqlite'}", SystemPorts())
+    sweep = timedelta(0) if name == "re-read" else timedelta(days=1)
+    reading = Reading(sweep_every=sweep, state_every=timedelta(days=1))
+    puller = Puller(Crm(ConnectorName("bench"), EmbeddedConnector(crm), mapping), store, SystemPorts(), reading)
+    puller._looked_at = dict.fromkeys(RecordKind, time.monotonic())
+    before = time.process_time()
+    read = puller.run()[RecordKind.ACCOUNT]
+    spent = time.process_time() - before
+    return {"cpu": spent, "rows": read.rows, "written": read.changed}
+
+
+def measured(name: str, folder: Path) -> dict[str, float]:
+    """The median of three runs, each in a child of its own; a first load starts from nothing each time."""
+    runs = []
+    for _ in range(3):
+        if name == "first load":
+            for old in folder.glob("state.sqlite*"):
+                old.unlink()
+        command = [sys.executable, "-m", "tests.bench", "--step", name, "--folder", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+        runs.append(json.loads(done.stdout))
+    return sorted(runs, key=lambda run: run["cpu"])[1]
+
+
+def report(accounts: int) -> list[str]:
+    """One size: a table line for each step."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        build(folder / "crm.sqlite", accounts=accounts, cases=0)
+        found = {each: measured(each, folder) for each in STEPS}
+        size = (folder / "state.sqlite").stat().st_size
+    floor = found["floor"]["cpu"]
+    lines = [f"{accounts} accounts, floor {floor / accounts * 1e6:.2f} us an account"]
+    for each in STEPS[1:]:
+        run = found[each]
+        told = f"{run['cpu'] / accounts * 1e6:.2f} us an account" if each in GOALS else f"{run['cpu'] * 1e3:.0f} ms CPU"
+        goal = f"{run['cpu'] / floor:.2f} x floor (goal {GOALS[each]})" if each in GOALS else "(goal 20 ms)"
+        lines.append(f"  {each:<11}{told}, {goal}, {run['written']:.0f} facts written, peak {run['peak_mb']:.0f} MB")
+    return [*lines, f"  state file {size / accounts:.0f} B an account"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--accounts", default="10000,100000")
+    parser.add_argument("--step")
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args()
+    if given.step:
+        told = step(given.step, given.folder)
+        told["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps(told))
+        return
+    for size in given.accounts.split(","):
+        print("\n".join(report(int(size))), flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    main()
