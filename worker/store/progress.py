@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -216,44 +216,23 @@ def put_in_quarantine(
     tx.execute(statement.on_conflict_do_update(index_elements=["connector", "kind", "record_id"], set_=changed))
 
 
-def release_from_quarantine(
-    tx: Connection, connector: ConnectorName, kind: RecordKind, present: Mapping[str, str]
-) -> None:
-    """Take records out that came in another version than the one set aside; `present` gives each one's stamp.
-
-    The very same version read again is no news: it stays, and stays shown.
-    """
-    aside = select(quarantine.c.record_id, quarantine.c.modified).where(
-        quarantine.c.connector == connector,
-        quarantine.c.kind == kind.value,
-        listed(tx, quarantine.c.record_id, list(present)),
+def release_from_quarantine(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: list[str]) -> None:
+    """Take records out that can be understood again."""
+    tx.execute(
+        delete(quarantine).where(
+            quarantine.c.connector == connector,
+            quarantine.c.kind == kind.value,
+            listed(tx, quarantine.c.record_id, ids),
+        )
     )
-    other = [row[0] for row in tx.execute(aside) if row[1] != present[row[0]]]
-    _release(tx, connector, kind, other)
 
 
-def release_understood(
-    tx: Connection, connector: ConnectorName, account_id: AccountId, still: Iterable[tuple[RecordKind, str]]
-) -> None:
-    """Take an account's records out that a decision understood; `still` are those that it did not."""
-    aside = select(quarantine.c.kind, quarantine.c.record_id).where(
+def quarantined_kinds(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[str]:
+    """The records of one account that could not be understood: its evidence is then incomplete."""
+    statement = select(quarantine.c.kind, quarantine.c.record_id).where(
         quarantine.c.connector == connector, quarantine.c.account_id == account_id
     )
-    kept = {(kind.value, record_id) for kind, record_id in still}
-    for row in tx.execute(aside).all():
-        if (row[0], row[1]) not in kept:
-            _release(tx, connector, RecordKind(row[0]), [row[1]])
-
-
-def _release(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: list[str]) -> None:
-    if ids:
-        tx.execute(
-            delete(quarantine).where(
-                quarantine.c.connector == connector,
-                quarantine.c.kind == kind.value,
-                listed(tx, quarantine.c.record_id, ids),
-            )
-        )
+    return [f"{row[0]} {row[1]}" for row in tx.execute(statement)]
 
 
 def quarantined(tx: Connection) -> list[str]:
