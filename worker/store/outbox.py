@@ -36,15 +36,6 @@ class State(StrEnum):
 
 
 PENDING = (State.NEW, State.TRYING, State.UNKNOWN)
-_before = outbox.alias("before")
-_HELD_BACK = exists().where(
-    _before.c.lane == outbox.c.lane,
-    _before.c.connector == outbox.c.connector,
-    _before.c.account_id == outbox.c.account_id,
-    _before.c.ordinal < outbox.c.ordinal,
-    _before.c.state.in_([state.value for state in PENDING]),
-)
-"""An earlier effect for the same account on the same lane is not settled: order per account holds (I18)."""
 
 
 class Kind(StrEnum):
@@ -177,11 +168,17 @@ def claim(tx: Connection, lane: str, limit: int, owner: str, now: datetime, dead
 
     The transaction must be committed before anything is sent.
     """
+    before = outbox.alias("before")
+    held_back = exists().where(
+        before.c.lane == outbox.c.lane,
+        before.c.connector == outbox.c.connector,
+        before.c.account_id == outbox.c.account_id,
+        before.c.ordinal < outbox.c.ordinal,
+        before.c.state.in_([state.value for state in PENDING]),
+    )
     due = (
         select(outbox)
-        .where(
-            outbox.c.lane == lane, outbox.c.state == State.NEW.value, outbox.c.not_before <= micros(now), ~_HELD_BACK
-        )
+        .where(outbox.c.lane == lane, outbox.c.state == State.NEW.value, outbox.c.not_before <= micros(now), ~held_back)
         .order_by(outbox.c.level.desc(), outbox.c.ordinal)
         .limit(limit)
     )
