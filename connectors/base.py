@@ -8,7 +8,7 @@ would need: the worker owns retries, cursors and keys. Every call is bounded by 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -50,15 +50,15 @@ class Query(Generic[R]):
     """What to read.
 
     Either changes since a cursor (`since`, inclusive; None means from the beginning), or records by condition (`where`:
-    every CRM field must hold one of the values), or records by `ids`. `object_name` and the shape's encoded field
-    names are the CRM's own words. Pages of a `since` query come in the order (stamp, id).
+    alternatives, in each of which every CRM field must hold one of the values; None among them stands for empty), or
+    records by `ids`. `object_name` and the shape's encoded field names are the CRM's own words.
     """
 
     kind: str
     object_name: str
     shape: type[R]
     since: Cursor | None = None
-    where: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+    where: Sequence[Mapping[str, Sequence[Value]]] = ()
     ids: Sequence[str] | None = None
     page_size: int = 2000
 
@@ -76,7 +76,8 @@ class BadRow:
 class Page(Generic[R_co]):
     """Some records. `high_water` is how far a `since` query has come; safe to store once the page is stored.
 
-    It never passes what the CRM may still commit late: the connector holds it back by the CRM's own clock.
+    It never passes what the CRM may still commit late: the connector holds it back by the CRM's own clock. None: this
+    page proves nothing about the ones to come, as where a window is read by id and is complete only at its end.
     """
 
     rows: Sequence[R_co]
@@ -187,7 +188,11 @@ class Capabilities:
 
     `exactly_once`: a write with a key that exists makes nothing new. `conditional`: honours `expect`. `finds`: can look
     up keys. `lookup_lag`: how long a finished write may stay invisible to `find`. `settle`: how long the CRM may commit
-    a change with an older stamp.
+    a change with an older stamp. `grouped`: a batch may hold several writes of one account, in order; they are applied
+    in that order, and where one fails the later ones of its account are not applied (RETRY).
+
+    How to read it: each tick reaches `overlap` back behind the cursor; every `late_every` a tick reaches `late_overlap`
+    back, for what was committed late; the condition queries run every `states_every` (zero: each tick).
     """
 
     batch_size: int = 1
@@ -201,6 +206,11 @@ class Capabilities:
     threads: bool = False
     lookup_lag: timedelta = timedelta(0)
     settle: timedelta = timedelta(minutes=15)
+    grouped: bool = False
+    overlap: timedelta = timedelta(0)
+    late_overlap: timedelta = timedelta(minutes=20)
+    late_every: timedelta = timedelta(minutes=10)
+    states_every: timedelta = timedelta(0)
 
 
 class Severity(StrEnum):
@@ -266,6 +276,12 @@ class Connector(Protocol):
 
     def setup(self, needs: Sequence[FieldNeed], *, dry_run: bool) -> Sequence[Finding]:
         """Make what is missing; may run again."""
+        ...
+
+    def announce(self, queries: Sequence[Query[Row]]) -> None:
+        """What this tick will pull, told before the first of it: a connector that can ask several things in one call
+        does so when the first is pulled. Does no I/O and raises nothing.
+        """
         ...
 
     def pull(self, query: Query[R]) -> Iterator[Page[R]]:

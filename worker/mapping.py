@@ -27,6 +27,7 @@ from worker.core.model import (
     Dispute,
     Flag,
     Health,
+    Issue,
     Level,
     Override,
     Person,
@@ -76,14 +77,14 @@ class CrmMapping:
         kind: RecordKind,
         *,
         since: Cursor | None = None,
-        where: Mapping[str, Sequence[Value]] | None = None,
+        where: Sequence[Mapping[str, Sequence[Value]]] = (),
         ids: Sequence[str] | None = None,
         page_size: int = 2000,
     ) -> Query[Row]:
         """What to ask the connector. `where` is in the CRM's own words."""
-        return Query(kind.value, self._maps[kind].object_name, self._shapes[kind], since, where or {}, ids, page_size)
+        return Query(kind.value, self._maps[kind].object_name, self._shapes[kind], since, where, ids, page_size)
 
-    def state_queries(self) -> tuple[Query[Row], ...]:
+    def state_query(self) -> Query[Row]:
         """Accounts that no cursor finds when a calculated field moves: not green, flagged, or spoken for."""
         fields = self._maps[RecordKind.ACCOUNT].fields
         unhealthy = [word for word, ours in fields["health"].written.items() if ours in ("red", "yellow")]
@@ -98,7 +99,7 @@ class CrmMapping:
             wishes = [word for word, ours in fields["wish"].written.items() if ours != Wish.NONE.value]
             wishes = wishes or [each.value for each in Wish if each is not Wish.NONE]
             wanted.append({fields["wish"].field: wishes, flagged: [False, None]})
-        return tuple(self.query(RecordKind.ACCOUNT, where=where) for where in wanted)
+        return self.query(RecordKind.ACCOUNT, where=wanted)
 
     def account_id(self, kind: RecordKind, row: Row) -> AccountId | None:
         """Whose record it is; None for a case without an account."""
@@ -183,6 +184,8 @@ class CrmMapping:
             pr_risk=_truth(row, "pr_risk"),
             flag=self._flag(row),
             override=self._override(row),
+            issue=_issue(row),
+            churned_on=_day(row, "churned_on"),
             language=_text(row, "language"),
             modified_at=self.stamp(row),
             parent_id=AccountId(_text(row, "parent_id")) if _text(row, "parent_id") else None,
@@ -393,6 +396,11 @@ def _person(row: Row, role: str) -> Person | None:
         return None
     active = getattr(row, f"{role}_active", None)
     return Person(UserId(identity or name), name or identity, _text(row, f"{role}_email"), active is not False)
+
+
+def _issue(row: Row) -> Issue:
+    written = ("impact", "attempted", "ask", "recommendation", "timeline")
+    return Issue(*(_text(row, f"issue_{name}") for name in written))
 
 
 def _signs(row: Row) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from connectors.base import (
     Query,
     R,
     Result,
+    Row,
     Write,
     WriteResult,
 )
@@ -58,6 +59,9 @@ class ReadOnly:
 
     def setup(self, needs: Sequence[FieldNeed], *, dry_run: bool) -> Sequence[Finding]:  # noqa: ARG002, D102
         return self._inner.setup(needs, dry_run=True)
+
+    def announce(self, queries: Sequence[Query[Row]]) -> None:  # noqa: D102
+        self._inner.announce(queries)
 
     def pull(self, query: Query[R]) -> Iterator[Page[R]]:  # noqa: D102
         return self._inner.pull(query)

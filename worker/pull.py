@@ -116,10 +116,10 @@ class Puller:
         return last is None or self._ports.monotonic() - last >= self._reading.state_every.total_seconds()
 
     def _look_at_states(self, kind: RecordKind, began: datetime, read: KindRead) -> None:
-        for query in self._crm.mapping.state_queries():
-            if query.kind == kind.value:
-                for page in self._crm.connector.pull(query):
-                    self._mirror(kind, replace(page, high_water=None), began, None, read, first_load=False)
+        query = self._crm.mapping.state_query()
+        if query.kind == kind.value:
+            for page in self._crm.connector.pull(query):
+                self._mirror(kind, replace(page, high_water=None), began, None, read, first_load=False)
         self._looked_at[kind] = self._ports.monotonic()
 
     def _mirror(

@@ -192,6 +192,9 @@ class FakeCrm:
     def setup(self, needs: object, *, dry_run: bool) -> Sequence[Finding]:
         return []
 
+    def announce(self, queries: Sequence[Query]) -> None:
+        pass
+
     def pull(self, query: Query) -> Iterator[Page]:
         flavour = self._world.operate(f"pull:{query.kind}")
         self._world.struck(flavour, applied=False)
@@ -211,7 +214,7 @@ class FakeCrm:
                 continue
             if query.since is not None and record.stamp < query.since.stamp:
                 continue
-            if all(record.fields.get(name) in values for name, values in query.where.items()):
+            if not query.where or any(_holds(record, where) for where in query.where):
                 yield record, key
 
     def write(self, batch: Sequence[Write]) -> Sequence[WriteResult]:
@@ -256,6 +259,10 @@ class FakeCrm:
 
     def close(self) -> None:
         pass
+
+
+def _holds(record: Record, where: Mapping[str, Sequence[object]]) -> bool:
+    return all(record.fields.get(name) in values for name, values in where.items())
 
 
 def _row(query: Query, key: str, record: Record) -> object:

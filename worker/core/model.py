@@ -145,6 +145,8 @@ class Wish(StrEnum):
     DOWNGRADED = "downgraded"
     FALSE_ALARM = "false_alarm"
     DUPLICATE = "duplicate"
+    WAITING = "waiting"
+    """The customer's turn: the clock stands still, within a budget."""
 
 
 class CaseStatus(StrEnum):
@@ -220,8 +222,22 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Issue:
+    """The fields of the issue document that only people write, on the account's page. The worker only reads them."""
+
+    impact: str = ""
+    attempted: str = ""
+    ask: str = ""
+    recommendation: str = ""
+    timeline: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """A customer. `churn_signals` are structured signs from CRM fields, such as a cancellation request."""
+    """A customer. `churn_signals` are structured signs from CRM fields, such as a cancellation request.
+
+    `churned_on` is when the customer left, where the CRM says so: what an escalation's outcome is checked against.
+    """
 
     id: AccountId
     name: str
@@ -235,6 +251,8 @@ class Account:
     pr_risk: bool = False
     flag: Flag = NO_FLAG
     override: Override = Override()
+    issue: Issue = Issue()
+    churned_on: date | None = None
     language: str = ""
     modified_at: datetime | None = None
     parent_id: AccountId | None = None

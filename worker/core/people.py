@@ -60,7 +60,7 @@ def heed_override(turn: Turn) -> None:
             _raise(turn, _RAISES[override.wish], actor)
         case Wish.RESOLVED | Wish.CHURNED | Wish.DOWNGRADED | Wish.FALSE_ALARM | Wish.DUPLICATE:
             _end(turn, override, actor)
-        case Wish.NONE | Wish.MANUAL_L1 | Wish.MANUAL_L2 | Wish.MANUAL_L3:
+        case Wish.WAITING | Wish.NONE | Wish.MANUAL_L1 | Wish.MANUAL_L2 | Wish.MANUAL_L3:
             pass
 
 

@@ -22,8 +22,10 @@ from connectors.base import (
     Query,
     R,
     Result,
+    Row,
     Severity,
     UpdateRecord,
+    Value,
     Write,
     WriteResult,
 )
@@ -74,6 +76,9 @@ class EmbeddedConnector:
         verb = "would be made" if dry_run else "made"
         made = [Finding(Severity.OK, f"{need.object_name}.{need.field_name}", verb) for need in missing]
         return made or [Finding(Severity.OK, str(self.crm.path), "has everything")]
+
+    def announce(self, queries: Sequence[Query[Row]]) -> None:
+        """Nothing is gained by asking several things at once of a file."""
 
     def pull(self, query: Query[R]) -> Iterator[Page[R]]:
         """Pages in the order of (stamp, id), or by id for the other kinds of query."""
@@ -222,17 +227,25 @@ def _difference(present: Mapping[str, object], item: UpdateRecord) -> list[str]:
 
 
 def _condition(query: Query[R]) -> tuple[str, list[object]]:
+    if not query.where:
+        return "", []
+    alternatives = [_alternative(where) for where in query.where]
+    given = [value for _, values in alternatives for value in values]
+    return f" AND ({' OR '.join(f'({part})' for part, _ in alternatives)})", given
+
+
+def _alternative(where: Mapping[str, Sequence[Value]]) -> tuple[str, list[object]]:
     parts: list[str] = []
     given: list[object] = []
-    for name, values in query.where.items():
+    for name, values in where.items():
         path = f"json_extract(body, '$.{name}')"
         if not all(each.isalnum() or each == "_" for each in name):
             raise sqlite3.OperationalError(f"no such column: {name}")
         words = [value for value in in_words(values) if value is not None]
         empty = f" OR {path} IS NULL" if None in values else ""
-        parts.append(f" AND ({path} IN ({', '.join('?' * len(words))}){empty})")
+        parts.append(f"({path} IN ({', '.join('?' * len(words))}){empty})")
         given.extend(words)
-    return "".join(parts), given
+    return " AND ".join(parts), given
 
 
 def _piece(names: Sequence[str], fields: Mapping[str, object]) -> str:

@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS field (object TEXT NOT NULL, name TEXT NOT NULL, PRIM
 STANDARD_FIELDS: Mapping[str, tuple[str, ...]] = {
     "account": (
         *("name", "owner_id", "manager_id", "arr", "arr_currency", "health", "health_score", "health_as_of", "tier"),
-        *("renewal_on", "churn_signals", "language", "parent_id", "industry", "city"),
+        *("renewal_on", "churned_on", "churn_signals", "language", "parent_id", "industry", "city"),
     ),
     "case": (
         *("account_id", "subject", "text", "author", "channel", "category", "priority", "status", "reporter"),
