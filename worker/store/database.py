@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.pool import StaticPool
-from sqlalchemy.sql import ColumnElement
 
 from worker.ports import Ports
 
@@ -195,16 +194,4 @@ def _schema_version(engine: Engine) -> str | None:
     return None if found is None else str(found)
 
 
-def listed(tx: Connection, column: ColumnElement[str], values: list[str]) -> ColumnElement[bool]:
-    """`column IN values` as one bound parameter, so that the statement is prepared once for any number of values."""
-    if tx.dialect.name == "sqlite":
-        import json  # noqa: PLC0415
-
-        listing = func.json_each(json.dumps(values)).table_valued("value")
-        return column.in_(select(listing.c.value))
-    from sqlalchemy.dialects.postgresql import array  # noqa: PLC0415
-
-    return column == func.any(array(values)) if values else column != column  # noqa: PLR0124
-
-
-__all__ = ["Store", "StoreBusyError", "StoreError", "listed", "open_store"]
+__all__ = ["Store", "StoreBusyError", "StoreError", "open_store"]

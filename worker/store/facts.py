@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, select, tuple_
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, tuple_
 
 from worker.core.model import AccountId, BugKey, ConnectorName, RecordKind
 from worker.store.codec import instant, micros
-from worker.store.database import listed
 from worker.store.schema import fact
+from worker.store.statements import listed
 
 _newer = fact.alias("newer")
 _IS_NEWEST = ~exists().where(
@@ -23,6 +23,44 @@ _IS_NEWEST = ~exists().where(
         _newer.c.seq > fact.c.seq,
     )
 )
+_OF_CONNECTOR = fact.c.connector == bindparam("connector")
+_OF_KIND = and_(_OF_CONNECTOR, fact.c.kind == bindparam("kind"))
+_OF_ACCOUNT = fact.c.account_id == bindparam("account_id")
+_SEEN = (fact.c.kind, fact.c.record_id, fact.c.seen_at, fact.c.modified, fact.c.digest, fact.c.body, fact.c.gone)
+_THE_ACCOUNT = and_(fact.c.kind == "account", fact.c.record_id == bindparam("account_id"))
+_KNOWN = (
+    select(
+        fact.c.record_id,
+        fact.c.seq,
+        fact.c.digest,
+        fact.c.account_id,
+        fact.c.bug_key,
+        fact.c.modified,
+        fact.c.gone,
+    )
+    .where(_OF_KIND, listed(fact.c.record_id, "ids"))
+    .order_by(fact.c.record_id, fact.c.seq)
+)
+_ANY = select(fact.c.seq).where(_OF_KIND).limit(1)
+_APPEND = insert(fact)
+_VERSIONS = select(*_SEEN).where(_OF_CONNECTOR, _THE_ACCOUNT).order_by(fact.c.seq.desc()).limit(bindparam("most"))
+_ATTACHED = select(*_SEEN).where(_OF_CONNECTOR, _OF_ACCOUNT, _IS_NEWEST).order_by(fact.c.kind, fact.c.record_id)
+_HISTORY = (
+    select(*_SEEN)
+    .where(_OF_CONNECTOR, _THE_ACCOUNT | _OF_ACCOUNT)
+    .order_by(fact.c.seen_at, fact.c.kind, fact.c.record_id, fact.c.seq)
+)
+_BUGS = select(fact.c.bug_key, fact.c.account_id).where(
+    _OF_CONNECTOR, listed(fact.c.bug_key, "keys"), fact.c.account_id.is_not(None), fact.c.gone == 0, _IS_NEWEST
+)
+_ACCOUNTS = (
+    select(fact.c.record_id).where(_OF_CONNECTOR, fact.c.kind == "account").distinct().order_by(fact.c.record_id)
+)
+_ACCOUNT_COUNT = select(func.count(func.distinct(fact.c.record_id))).where(_OF_CONNECTOR, fact.c.kind == "account")
+_RESTED_ON = select(fact.c.kind, fact.c.record_id).where(
+    _OF_CONNECTOR, fact.c.gone == 0, listed(fact.c.account_id, "accounts"), _IS_NEWEST
+)
+_NEWEST = select(fact).where(_OF_KIND, listed(fact.c.record_id, "ids"), _IS_NEWEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +104,13 @@ class Fact:
 
 def known(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Sequence[str]) -> dict[str, Known]:
     """The newest versions of these records."""
-    columns = (
-        fact.c.record_id,
-        fact.c.seq,
-        fact.c.digest,
-        fact.c.account_id,
-        fact.c.bug_key,
-        fact.c.modified,
-        fact.c.gone,
-    )
-    statement = (
-        select(*columns)
-        .where(fact.c.connector == connector, fact.c.kind == kind.value, listed(tx, fact.c.record_id, list(ids)))
-        .order_by(fact.c.record_id, fact.c.seq)
-    )
-    return {row[0]: Known(row[1], row[2], row[3], row[4], row[5], bool(row[6])) for row in tx.execute(statement)}
+    rows = tx.execute(_KNOWN, {"connector": connector, "kind": kind.value, "ids": ids})
+    return {row[0]: Known(row[1], row[2], row[3], row[4], row[5], bool(row[6])) for row in rows}
 
 
 def empty(tx: Connection, connector: ConnectorName, kind: RecordKind) -> bool:
     """Whether nothing of this kind was ever read: a first load need not look anything up."""
-    statement = select(fact.c.seq).where(fact.c.connector == connector, fact.c.kind == kind.value).limit(1)
-    return tx.execute(statement).first() is None
+    return tx.execute(_ANY, {"connector": connector, "kind": kind.value}).first() is None
 
 
 def append(
@@ -111,46 +135,29 @@ def append(
         for version in versions
     ]
     if rows:
-        tx.execute(insert(fact), rows)
+        tx.execute(_APPEND, rows)
 
 
 def _fact(row: Any) -> Fact:
     return Fact(RecordKind(row[0]), row[1], instant(row[2]), row[3], row[4], row[5], bool(row[6]))
 
 
-_FACT = (fact.c.kind, fact.c.record_id, fact.c.seen_at, fact.c.modified, fact.c.digest, fact.c.body, fact.c.gone)
-
-
 def account_facts(tx: Connection, connector: ConnectorName, account_id: AccountId, most: int = 5) -> list[Fact]:
     """The account's last versions, the newest first; empty when it was never read."""
-    statement = (
-        select(*_FACT)
-        .where(fact.c.connector == connector, fact.c.kind == "account", fact.c.record_id == account_id)
-        .order_by(fact.c.seq.desc())
-        .limit(most)
-    )
-    return [_fact(row) for row in tx.execute(statement)]
+    wanted = {"connector": connector, "account_id": account_id, "most": most}
+    return [_fact(row) for row in tx.execute(_VERSIONS, wanted)]
 
 
 def attached_facts(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[Fact]:
     """The newest versions of the cases and disputes that belong to the account now, oldest record first."""
-    statement = (
-        select(*_FACT)
-        .where(fact.c.connector == connector, fact.c.account_id == account_id, _IS_NEWEST)
-        .order_by(fact.c.kind, fact.c.record_id)
-    )
-    return [_fact(row) for row in tx.execute(statement)]
+    wanted = {"connector": connector, "account_id": account_id}
+    return [_fact(row) for row in tx.execute(_ATTACHED, wanted)]
 
 
 def history(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[Fact]:
     """Every stored version of the account and of what ever belonged to it, oldest first."""
-    own = and_(fact.c.kind == "account", fact.c.record_id == account_id)
-    statement = (
-        select(*_FACT)
-        .where(fact.c.connector == connector, own | (fact.c.account_id == account_id))
-        .order_by(fact.c.seen_at, fact.c.kind, fact.c.record_id, fact.c.seq)
-    )
-    return [_fact(row) for row in tx.execute(statement)]
+    wanted = {"connector": connector, "account_id": account_id}
+    return [_fact(row) for row in tx.execute(_HISTORY, wanted)]
 
 
 def bug_accounts(tx: Connection, connector: ConnectorName, keys: Iterable[str]) -> dict[BugKey, frozenset[AccountId]]:
@@ -158,38 +165,20 @@ def bug_accounts(tx: Connection, connector: ConnectorName, keys: Iterable[str]) 
     wanted = sorted(set(keys))
     if not wanted:
         return {}
-    statement = select(fact.c.bug_key, fact.c.account_id).where(
-        fact.c.connector == connector,
-        listed(tx, fact.c.bug_key, wanted),
-        fact.c.account_id.is_not(None),
-        fact.c.gone == 0,
-        _IS_NEWEST,
-    )
     found: dict[BugKey, set[AccountId]] = {BugKey(key): set() for key in wanted}
-    for key, account_id in tx.execute(statement):
+    for key, account_id in tx.execute(_BUGS, {"connector": connector, "keys": wanted}):
         found[BugKey(key)].add(AccountId(account_id))
     return {key: frozenset(accounts) for key, accounts in found.items()}
 
 
 def account_count(tx: Connection, connector: ConnectorName) -> int:
     """How many accounts were ever read."""
-    statement = (
-        select(func.count(func.distinct(fact.c.record_id)))
-        .select_from(fact)
-        .where(fact.c.connector == connector, fact.c.kind == "account")
-    )
-    return int(tx.execute(statement).scalar_one())
+    return int(tx.execute(_ACCOUNT_COUNT, {"connector": connector}).scalar_one())
 
 
 def account_ids(tx: Connection, connector: ConnectorName) -> list[AccountId]:
     """Every account that was ever read, by id."""
-    statement = (
-        select(fact.c.record_id)
-        .where(fact.c.connector == connector, fact.c.kind == "account")
-        .distinct()
-        .order_by(fact.c.record_id)
-    )
-    return [AccountId(row[0]) for row in tx.execute(statement)]
+    return [AccountId(row[0]) for row in tx.execute(_ACCOUNTS, {"connector": connector})]
 
 
 def newest_by_kind(
@@ -197,14 +186,8 @@ def newest_by_kind(
 ) -> Mapping[RecordKind, list[str]]:
     """The records, not known to be gone, that the decisions on these accounts rest on."""
     wanted = sorted(set(accounts))
-    statement = select(fact.c.kind, fact.c.record_id).where(
-        fact.c.connector == connector,
-        fact.c.gone == 0,
-        listed(tx, fact.c.account_id, list(wanted)),
-        _IS_NEWEST,
-    )
     found: dict[RecordKind, list[str]] = {RecordKind.ACCOUNT: list(wanted)}
-    for kind, record_id in tx.execute(statement):
+    for kind, record_id in tx.execute(_RESTED_ON, {"connector": connector, "accounts": wanted}):
         found.setdefault(RecordKind(kind), []).append(record_id)
     return found
 
@@ -213,10 +196,8 @@ def mark_gone(
     tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Sequence[str], seen_at: datetime
 ) -> list[AccountId]:
     """Record that the CRM, asked for these ids, no longer has them. Returns the accounts concerned."""
-    statement = select(fact).where(
-        fact.c.connector == connector, fact.c.kind == kind.value, listed(tx, fact.c.record_id, list(ids)), _IS_NEWEST
-    )
-    rows = [row for row in tx.execute(statement) if not row.gone]
+    asked = {"connector": connector, "kind": kind.value, "ids": ids}
+    rows = [row for row in tx.execute(_NEWEST, asked) if not row.gone]
     versions = [
         Version(row.record_id, row.seq + 1, row.account_id, row.bug_key, row.modified, b"gone", row.body, gone=True)
         for row in rows

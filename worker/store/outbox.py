@@ -13,14 +13,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy import Connection, Update, and_, bindparam, exists, func, insert, select, update
 
 from worker.core.model import AccountId, ConnectorName, Event, Level
 from worker.store.codec import instant, maybe_instant, micros
 from worker.store.schema import outbox
+from worker.store.statements import Insert, one_of
 
 
 class State(StrEnum):
@@ -36,6 +34,8 @@ class State(StrEnum):
 
 
 PENDING = (State.NEW, State.TRYING, State.UNKNOWN)
+_OURS = (State.TRYING, State.UNKNOWN)
+_DEAD = (State.REFUSED, State.EXPIRED)
 
 
 class Kind(StrEnum):
@@ -79,15 +79,116 @@ class Delivery:
     updated_at: datetime
 
 
+_LANE = outbox.c.lane == bindparam("of_lane")
+_FLAGS = and_(
+    outbox.c.lane == bindparam("of_connector"),
+    outbox.c.connector == bindparam("of_connector"),
+    outbox.c.account_id == bindparam("of_account"),
+    one_of(outbox.c.kind, [Kind.FLAG]),
+)
+_before = outbox.alias("before")
+_EARLIER = and_(
+    _before.c.lane == outbox.c.lane,
+    _before.c.connector == outbox.c.connector,
+    _before.c.account_id == outbox.c.account_id,
+    _before.c.ordinal < outbox.c.ordinal,
+    one_of(_before.c.state, PENDING),
+)
+_DUE = and_(_LANE, one_of(outbox.c.state, [State.NEW]), outbox.c.not_before <= bindparam("now"))
+_HEADS = (
+    select(outbox)
+    .where(_DUE, ~exists().where(_EARLIER))
+    .order_by(outbox.c.level.desc(), outbox.c.ordinal)
+    .limit(bindparam("most"))
+)
+"""The earliest unsettled effect of each account, if it is due (I18)."""
+_account = (outbox.c.connector, outbox.c.account_id)
+_also_due = and_(one_of(_before.c.state, [State.NEW]), _before.c.not_before <= bindparam("now"))
+_RUNS = (
+    select(outbox)
+    .where(_DUE, ~exists().where(_EARLIER, ~_also_due))
+    .order_by(
+        func.max(outbox.c.level).over(partition_by=_account).desc(),
+        func.min(outbox.c.ordinal).over(partition_by=_account),
+        outbox.c.ordinal,
+    )
+    .limit(bindparam("most"))
+)
+"""The due effects of each account up to the first one that is not: a target that keeps the order takes them at once."""
+_ADD = Insert(
+    outbox,
+    (
+        *("key", "lane", "kind", "connector", "account_id", "escalation_id", "event", "event_no", "level", "payload"),
+        *("state", "attempt", "not_before", "created_at", "updated_at"),
+    ),
+    lambda insert: insert.on_conflict_do_nothing(index_elements=["key"]).returning(outbox.c.ordinal),
+)
+_LAST_FLAG = select(outbox).where(_FLAGS).order_by(outbox.c.ordinal.desc()).limit(1)
+_PENDING_FLAG = _LAST_FLAG.where(one_of(outbox.c.state, PENDING))
+_last_done = select(func.coalesce(func.max(outbox.c.ordinal), 0)).where(_FLAGS, one_of(outbox.c.state, [State.DONE]))
+_UNCONFIRMED_FLAGS = (
+    select(outbox.c.payload)
+    .where(_FLAGS, outbox.c.attempt > 0, outbox.c.ordinal > _last_done.scalar_subquery())
+    .order_by(outbox.c.ordinal.desc())
+)
+_OVERTAKE = (
+    update(outbox)
+    .where(_FLAGS, one_of(outbox.c.state, [State.NEW]))
+    .values(state=State.SUPERSEDED.value, reason="overtaken", updated_at=bindparam("now"))
+)
+_FLAG_COUNT = select(func.count()).select_from(outbox).where(_FLAGS)
+_MINE = and_(outbox.c.ordinal == bindparam("own_ordinal"), outbox.c.attempt == bindparam("own_attempt"))
+_SETTLE: dict[tuple[State, ...], Update] = {
+    states: update(outbox).where(_MINE, one_of(outbox.c.state, states))
+    for states in ((State.NEW,), _OURS, (*_OURS, State.NEW))
+}
+_UNANSWERED = (
+    select(outbox)
+    .where(_LANE, one_of(outbox.c.state, _OURS), outbox.c.deadline <= bindparam("before"))
+    .order_by(outbox.c.ordinal)
+    .limit(bindparam("most"))
+)
+_OF_ESCALATION = outbox.c.escalation_id == bindparam("of_escalation")
+_THREAD = (
+    select(outbox.c.remote_id)
+    .where(
+        _LANE,
+        _OF_ESCALATION,
+        one_of(outbox.c.kind, [Kind.MESSAGE]),
+        one_of(outbox.c.state, [State.DONE]),
+        outbox.c.remote_id != "",
+    )
+    .order_by(outbox.c.ordinal)
+    .limit(1)
+)
+_EFFECTS_OF = select(outbox).where(_OF_ESCALATION).order_by(outbox.c.ordinal)
+_OF_KIND = select(outbox).where(_LANE, outbox.c.kind == bindparam("kind")).order_by(outbox.c.ordinal)
+_COUNTS = select(outbox.c.lane, outbox.c.state, func.count()).group_by(outbox.c.lane, outbox.c.state)
+_OLDEST = select(func.min(outbox.c.created_at)).where(one_of(outbox.c.state, PENDING))
+_STALE = (
+    update(outbox)
+    .where(
+        _LANE,
+        one_of(outbox.c.kind, [Kind.MESSAGE]),
+        one_of(outbox.c.state, [State.NEW]),
+        outbox.c.created_at < bindparam("before"),
+    )
+    .values(state=State.EXPIRED.value, reason="stale, not sent", updated_at=bindparam("now"))
+)
+_REOPEN = (
+    update(outbox)
+    .where(outbox.c.key == bindparam("own_key"), one_of(outbox.c.state, [State.DONE]))
+    .values(state=State.NEW.value, remote_id="")
+)
+
+
 def enqueue(tx: Connection, intents: Sequence[Intent], now: datetime) -> int:
     """Add effects whose keys are not there yet. Returns how many are new."""
     return sum(_add(tx, intent, now) for intent in intents)
 
 
 def _add(tx: Connection, intent: Intent, now: datetime) -> bool:
-    maker = sqlite_insert if tx.dialect.name == "sqlite" else pg_insert
-    statement = maker(outbox).values(**_columns(intent, now)).on_conflict_do_nothing(index_elements=["key"])
-    return tx.execute(statement.returning(outbox.c.ordinal)).first() is not None
+    return tx.execute(_ADD.on(tx), _columns(intent, now)).first() is not None
 
 
 def _columns(intent: Intent, now: datetime) -> dict[str, object]:
@@ -113,36 +214,14 @@ def _columns(intent: Intent, now: datetime) -> dict[str, object]:
 
 def pending_flag(tx: Connection, connector: ConnectorName, account_id: AccountId) -> Delivery | None:
     """The newest flag write of an account that is not settled."""
-    statement = (
-        select(outbox)
-        .where(_flags_of(connector, account_id), outbox.c.state.in_([state.value for state in PENDING]))
-        .order_by(outbox.c.ordinal.desc())
-        .limit(1)
-    )
-    row = tx.execute(statement).first()
+    row = tx.execute(_PENDING_FLAG, {"of_connector": connector, "of_account": account_id}).first()
     return None if row is None else _delivery(row)
-
-
-def _flags_of(connector: ConnectorName, account_id: AccountId) -> ColumnElement[bool]:
-    return and_(
-        outbox.c.lane == connector,
-        outbox.c.connector == connector,
-        outbox.c.account_id == account_id,
-        outbox.c.kind == Kind.FLAG.value,
-    )
 
 
 def unconfirmed_flags(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[bytes]:
     """Payloads of flag writes after the last confirmed one that may have reached the CRM all the same."""
-    last_done = (
-        select(func.coalesce(func.max(outbox.c.ordinal), 0))
-        .where(_flags_of(connector, account_id), outbox.c.state == State.DONE.value)
-        .scalar_subquery()
-    )
-    statement = select(outbox.c.payload).where(
-        _flags_of(connector, account_id), outbox.c.attempt > 0, outbox.c.ordinal > last_done
-    )
-    return [row[0] for row in tx.execute(statement.order_by(outbox.c.ordinal.desc()))]
+    wanted = {"of_connector": connector, "of_account": account_id}
+    return [row[0] for row in tx.execute(_UNCONFIRMED_FLAGS, wanted)]
 
 
 def replace_flag(tx: Connection, intent: Intent, now: datetime) -> None:
@@ -150,39 +229,33 @@ def replace_flag(tx: Connection, intent: Intent, now: datetime) -> None:
 
     One that was never tried is dropped; one that was tried stays in the ledger, since the CRM may have it.
     """
-    waiting = and_(_flags_of(intent.connector, intent.account_id), outbox.c.state == State.NEW.value)
-    tx.execute(
-        update(outbox).where(waiting).values(state=State.SUPERSEDED.value, updated_at=micros(now), reason="overtaken")
-    )
-    tx.execute(insert(outbox).values(**_columns(intent, now)))
+    account = {"of_connector": intent.connector, "of_account": intent.account_id}
+    tx.execute(_OVERTAKE, {**account, "now": micros(now)})
+    tx.execute(insert(outbox), _columns(intent, now))
 
 
 def next_flag_no(tx: Connection, connector: ConnectorName, account_id: AccountId) -> int:
     """Counts the flag writes of an account, for their keys."""
-    statement = select(func.count()).select_from(outbox).where(_flags_of(connector, account_id))
-    return int(tx.execute(statement).scalar_one()) + 1
+    return int(tx.execute(_FLAG_COUNT, {"of_connector": connector, "of_account": account_id}).scalar_one()) + 1
 
 
-def claim(tx: Connection, lane: str, limit: int, owner: str, now: datetime, deadline: datetime) -> list[Delivery]:
-    """Take the most urgent due effects of a lane, at most one an account, and put them on trial.
+def claim(
+    tx: Connection,
+    lane: str,
+    limit: int,
+    owner: str,
+    now: datetime,
+    deadline: datetime,
+    *,
+    grouped: bool = False,
+) -> list[Delivery]:
+    """Take the most urgent due effects of a lane and put them on trial.
 
+    At most one an account, or, where the target keeps to the order (`grouped`), several, in their order.
     The transaction must be committed before anything is sent.
     """
-    before = outbox.alias("before")
-    held_back = exists().where(
-        before.c.lane == outbox.c.lane,
-        before.c.connector == outbox.c.connector,
-        before.c.account_id == outbox.c.account_id,
-        before.c.ordinal < outbox.c.ordinal,
-        before.c.state.in_([state.value for state in PENDING]),
-    )
-    due = (
-        select(outbox)
-        .where(outbox.c.lane == lane, outbox.c.state == State.NEW.value, outbox.c.not_before <= micros(now), ~held_back)
-        .order_by(outbox.c.level.desc(), outbox.c.ordinal)
-        .limit(limit)
-    )
-    taken = [_delivery(row) for row in tx.execute(due).all()]
+    due = tx.execute(_RUNS if grouped else _HEADS, {"of_lane": lane, "now": micros(now), "most": limit})
+    taken = [_delivery(row) for row in due.all()]
     return [
         replace(mine, state=State.TRYING, attempt=mine.attempt + 1, deadline=deadline)
         for mine in taken
@@ -206,19 +279,8 @@ def _take(tx: Connection, delivery: Delivery, owner: str, now: datetime, deadlin
 
 
 def _settle(tx: Connection, delivery: Delivery, states: tuple[State, ...], values: dict[str, object]) -> bool:
-    statement = (
-        update(outbox)
-        .where(
-            outbox.c.ordinal == delivery.ordinal,
-            outbox.c.attempt == delivery.attempt,
-            outbox.c.state.in_([state.value for state in states]),
-        )
-        .values(**values)
-    )
-    return tx.execute(statement).rowcount == 1
-
-
-_OURS = (State.TRYING, State.UNKNOWN)
+    own = {"own_ordinal": delivery.ordinal, "own_attempt": delivery.attempt}
+    return tx.execute(_SETTLE[states], {**own, **values}).rowcount == 1
 
 
 def done(tx: Connection, delivery: Delivery, remote_id: str, now: datetime) -> bool:
@@ -257,64 +319,40 @@ def end(tx: Connection, delivery: Delivery, state: State, reason: str, remedy: s
 
 def unanswered(tx: Connection, lane: str, before: datetime, limit: int) -> list[Delivery]:
     """Effects on trial whose deadline passed before a time: nobody will settle them any more."""
-    statement = (
-        select(outbox)
-        .where(
-            outbox.c.lane == lane,
-            outbox.c.state.in_([State.TRYING.value, State.UNKNOWN.value]),
-            outbox.c.deadline <= micros(before),
-        )
-        .order_by(outbox.c.ordinal)
-        .limit(limit)
-    )
-    return [_delivery(row) for row in tx.execute(statement)]
+    wanted = {"of_lane": lane, "before": micros(before), "most": limit}
+    return [_delivery(row) for row in tx.execute(_UNANSWERED, wanted)]
 
 
 def thread_ref(tx: Connection, lane: str, escalation_id: str) -> str:
     """The remote id of the first message about an escalation on a lane, empty when there is none."""
-    statement = (
-        select(outbox.c.remote_id)
-        .where(
-            outbox.c.lane == lane,
-            outbox.c.escalation_id == escalation_id,
-            outbox.c.kind == Kind.MESSAGE.value,
-            outbox.c.state == State.DONE.value,
-            outbox.c.remote_id != "",
-        )
-        .order_by(outbox.c.ordinal)
-        .limit(1)
-    )
-    found = tx.execute(statement).scalar()
+    found = tx.execute(_THREAD, {"of_lane": lane, "of_escalation": escalation_id}).scalar()
     return "" if found is None else str(found)
 
 
 def in_state(tx: Connection, *states: State, limit: int = 1000) -> list[Delivery]:
     """Effects that stand so, oldest first."""
-    statement = select(outbox).where(outbox.c.state.in_([state.value for state in states]))
-    return [_delivery(row) for row in tx.execute(statement.order_by(outbox.c.ordinal).limit(limit))]
+    wanted = select(outbox).where(one_of(outbox.c.state, states)).order_by(outbox.c.ordinal).limit(limit)
+    return [_delivery(row) for row in tx.execute(wanted)]
 
 
 def of_escalation(tx: Connection, escalation_id: str) -> list[Delivery]:
     """Every effect of one escalation, in order."""
-    statement = select(outbox).where(outbox.c.escalation_id == escalation_id).order_by(outbox.c.ordinal)
-    return [_delivery(row) for row in tx.execute(statement)]
+    return [_delivery(row) for row in tx.execute(_EFFECTS_OF, {"of_escalation": escalation_id})]
 
 
 def of_kind(tx: Connection, lane: str, kind: Kind) -> list[Delivery]:
     """Every effect of one kind on a lane, in order."""
-    statement = select(outbox).where(outbox.c.lane == lane, outbox.c.kind == kind.value).order_by(outbox.c.ordinal)
-    return [_delivery(row) for row in tx.execute(statement)]
+    return [_delivery(row) for row in tx.execute(_OF_KIND, {"of_lane": lane, "kind": kind.value})]
 
 
 def counts(tx: Connection) -> dict[tuple[str, str], int]:
     """How many effects stand where: (lane, state) to number."""
-    statement = select(outbox.c.lane, outbox.c.state, func.count()).group_by(outbox.c.lane, outbox.c.state)
-    return {(row[0], row[1]): row[2] for row in tx.execute(statement)}
+    return {(row[0], row[1]): row[2] for row in tx.execute(_COUNTS)}
 
 
 def retry_refused(tx: Connection, now: datetime, key: str | None = None) -> int:
     """Put dead letters back, all or one; their attempts and keys stay. Returns how many."""
-    statement = update(outbox).where(outbox.c.state.in_([State.REFUSED.value, State.EXPIRED.value]))
+    statement = update(outbox).where(one_of(outbox.c.state, _DEAD))
     if key is not None:
         statement = statement.where(outbox.c.key == key)
     moment = micros(now)
@@ -325,8 +363,7 @@ def retry_refused(tx: Connection, now: datetime, key: str | None = None) -> int:
 
 def oldest_pending(tx: Connection) -> datetime | None:
     """Since when the oldest unsettled effect waits."""
-    statement = select(func.min(outbox.c.created_at)).where(outbox.c.state.in_([state.value for state in PENDING]))
-    return maybe_instant(tx.execute(statement).scalar())
+    return maybe_instant(tx.execute(_OLDEST).scalar())
 
 
 def _delivery(row: Any) -> Delivery:
@@ -358,27 +395,15 @@ def _delivery(row: Any) -> Delivery:
 
 def expire_messages(tx: Connection, lane: str, before: datetime, now: datetime) -> int:
     """Give up messages that waited since before a time: late chat misleads. Flags and notes never expire."""
-    statement = (
-        update(outbox)
-        .where(
-            outbox.c.lane == lane,
-            outbox.c.kind == Kind.MESSAGE.value,
-            outbox.c.state == State.NEW.value,
-            outbox.c.created_at < micros(before),
-        )
-        .values(state=State.EXPIRED.value, reason="stale, not sent", updated_at=micros(now))
-    )
-    return tx.execute(statement).rowcount
+    return tx.execute(_STALE, {"of_lane": lane, "before": micros(before), "now": micros(now)}).rowcount
 
 
 def last_flag(tx: Connection, connector: ConnectorName, account_id: AccountId) -> Delivery | None:
     """The newest flag write of an account, whatever became of it."""
-    statement = select(outbox).where(_flags_of(connector, account_id)).order_by(outbox.c.ordinal.desc()).limit(1)
-    row = tx.execute(statement).first()
+    row = tx.execute(_LAST_FLAG, {"of_connector": connector, "of_account": account_id}).first()
     return None if row is None else _delivery(row)
 
 
 def reopen(tx: Connection, key: str) -> int:
     """Send a confirmed effect again under its own key: it is gone from the target. Returns 1 if there is one."""
-    statement = update(outbox).where(outbox.c.key == key, outbox.c.state == State.DONE.value)
-    return tx.execute(statement.values(state=State.NEW.value, remote_id="")).rowcount
+    return tx.execute(_REOPEN, {"own_key": key}).rowcount

@@ -6,14 +6,60 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, delete, select, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, and_, bindparam, delete, select, update
 
 from worker.core.model import AccountId, ConnectorName, Flag, RecordKind
 from worker.store.codec import decode, encode, instant, maybe_instant, maybe_micros, micros
-from worker.store.database import listed
 from worker.store.schema import cursor, dirty, escalation, quarantine, watch
+from worker.store.statements import Insert, listed, upsert
+
+_POSITION = select(cursor).where(cursor.c.connector == bindparam("connector"), cursor.c.kind == bindparam("kind"))
+_SAVE_POSITION = upsert(cursor, ("connector", "kind"), ("stamp", "record_id", "read_at", "swept_at", "failure"))
+_MARK = Insert(
+    dirty,
+    ("connector", "account_id", "since", "mark"),
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=["connector", "account_id"], set_={"mark": dirty.c.mark + 1}
+    ),
+)
+_DIRTY = (
+    select(dirty.c.account_id, dirty.c.since, dirty.c.mark)
+    .where(dirty.c.connector == bindparam("connector"), dirty.c.account_id > bindparam("after"))
+    .order_by(dirty.c.account_id)
+    .limit(bindparam("most"))
+)
+_CLEAR = delete(dirty).where(
+    dirty.c.connector == bindparam("connector"),
+    dirty.c.account_id == bindparam("account_id"),
+    dirty.c.mark == bindparam("mark"),
+)
+_WATCH_KEYS = ("connector", "account_id")
+_WATCHED = watch.c.connector == bindparam("connector")
+_DUE = select(watch.c.account_id).where(_WATCHED, watch.c.next_at <= bindparam("now")).order_by(watch.c.account_id)
+_KNOWN = select(watch.c.account_id, watch.c.written_at).where(_WATCHED, listed(watch.c.account_id, "accounts"))
+_ESCALATED = select(escalation.c.account_id).where(
+    escalation.c.connector == bindparam("connector"), listed(escalation.c.account_id, "accounts")
+)
+_WATCH = select(watch).where(_WATCHED, watch.c.account_id == bindparam("account_id"))
+_REMEMBER = upsert(watch, _WATCH_KEYS, ("next_at", "asked"))
+_CONFIRM = upsert(watch, _WATCH_KEYS, ("written", "written_at"))
+_SAW = (
+    update(watch)
+    .where(watch.c.connector == bindparam("of_connector"), listed(watch.c.account_id, "accounts"))
+    .values(read_at=bindparam("began"))
+)
+_ASIDE_KEYS = ("connector", "kind", "record_id")
+_SET_ASIDE = upsert(quarantine, _ASIDE_KEYS, ("account_id", "reason", "modified", "seen_at"), ("body", "since"))
+_OF_KIND = and_(
+    quarantine.c.connector == bindparam("connector"),
+    quarantine.c.kind == bindparam("kind"),
+    listed(quarantine.c.record_id, "ids"),
+)
+_RELEASE = delete(quarantine).where(_OF_KIND)
+_ASIDE_OF = select(quarantine.c.kind, quarantine.c.record_id).where(
+    quarantine.c.connector == bindparam("connector"), quarantine.c.account_id == bindparam("account_id")
+)
+_ALL_ASIDE = select(quarantine).order_by(quarantine.c.connector, quarantine.c.kind, quarantine.c.record_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +93,9 @@ class Watch:
     read_at: datetime | None = None
 
 
-def upsert(tx: Connection, table: Table, values: dict[str, object], keys: tuple[str, ...]) -> None:
-    """Insert one row or replace its other columns."""
-    maker = sqlite_insert if tx.dialect.name == "sqlite" else pg_insert
-    statement = maker(table).values(**values)
-    changed = {name: statement.excluded[name] for name in values if name not in keys}
-    tx.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed))
-
-
 def position(tx: Connection, connector: ConnectorName, kind: RecordKind) -> Position:
     """Where reading stands."""
-    statement = select(cursor).where(cursor.c.connector == connector, cursor.c.kind == kind.value)
-    row = tx.execute(statement).first()
+    row = tx.execute(_POSITION, {"connector": connector, "kind": kind.value}).first()
     if row is None:
         return Position()
     return Position(
@@ -77,7 +114,7 @@ def save_position(tx: Connection, connector: ConnectorName, kind: RecordKind, pl
         "swept_at": maybe_micros(place.swept_at),
         "failure": place.failure,
     }
-    upsert(tx, cursor, values, ("connector", "kind"))
+    tx.execute(_SAVE_POSITION.on(tx), values)
 
 
 def mark_dirty(tx: Connection, connector: ConnectorName, accounts: Iterable[AccountId], now: datetime) -> int:
@@ -85,14 +122,9 @@ def mark_dirty(tx: Connection, connector: ConnectorName, accounts: Iterable[Acco
     wanted = sorted(set(accounts))
     if not wanted:
         return 0
-    maker = sqlite_insert if tx.dialect.name == "sqlite" else pg_insert
-    statement = maker(dirty)
-    statement = statement.on_conflict_do_update(
-        index_elements=["connector", "account_id"], set_={"mark": dirty.c.mark + 1}
-    )
     moment = micros(now)
     tx.execute(
-        statement,
+        _MARK.on(tx),
         [{"connector": connector, "account_id": account, "since": moment, "mark": moment} for account in wanted],
     )
     return len(wanted)
@@ -100,48 +132,32 @@ def mark_dirty(tx: Connection, connector: ConnectorName, accounts: Iterable[Acco
 
 def dirty_accounts(tx: Connection, connector: ConnectorName, limit: int, after: str = "") -> list[Mark]:
     """Accounts to decide, by id; page through them with the last one's id."""
-    statement = (
-        select(dirty.c.account_id, dirty.c.since, dirty.c.mark)
-        .where(dirty.c.connector == connector, dirty.c.account_id > after)
-        .order_by(dirty.c.account_id)
-        .limit(limit)
-    )
-    return [Mark(AccountId(row[0]), instant(row[1]), row[2]) for row in tx.execute(statement)]
+    wanted = {"connector": connector, "after": after, "most": limit}
+    return [Mark(AccountId(row[0]), instant(row[1]), row[2]) for row in tx.execute(_DIRTY, wanted)]
 
 
 def clear_dirty(tx: Connection, connector: ConnectorName, mark: Mark) -> None:
     """Take the mark away unless it was set again."""
-    tx.execute(
-        delete(dirty).where(
-            dirty.c.connector == connector, dirty.c.account_id == mark.account_id, dirty.c.mark == mark.mark
-        )
-    )
+    tx.execute(_CLEAR, {"connector": connector, "account_id": mark.account_id, "mark": mark.mark})
 
 
 def due_accounts(tx: Connection, connector: ConnectorName, now: datetime) -> list[AccountId]:
     """Accounts whose timer is due."""
-    statement = select(watch.c.account_id).where(watch.c.connector == connector, watch.c.next_at <= micros(now))
-    return [AccountId(row[0]) for row in tx.execute(statement.order_by(watch.c.account_id))]
+    return [AccountId(row[0]) for row in tx.execute(_DUE, {"connector": connector, "now": micros(now)})]
 
 
 def watched(tx: Connection, connector: ConnectorName, accounts: list[str]) -> dict[str, datetime | None]:
     """Which of these accounts the worker ever had to do with, with the time its flag was last written."""
-    known = select(watch.c.account_id, watch.c.written_at).where(
-        watch.c.connector == connector, listed(tx, watch.c.account_id, accounts)
-    )
-    found: dict[str, datetime | None] = {row[0]: maybe_instant(row[1]) for row in tx.execute(known)}
-    escalated = select(escalation.c.account_id).where(
-        escalation.c.connector == connector, listed(tx, escalation.c.account_id, accounts)
-    )
-    for row in tx.execute(escalated):
+    wanted = {"connector": connector, "accounts": accounts}
+    found: dict[str, datetime | None] = {row[0]: maybe_instant(row[1]) for row in tx.execute(_KNOWN, wanted)}
+    for row in tx.execute(_ESCALATED, wanted):
         found.setdefault(row[0], None)
     return found
 
 
 def watch_of(tx: Connection, connector: ConnectorName, account_id: AccountId) -> Watch:
     """What is remembered of an account."""
-    statement = select(watch).where(watch.c.connector == connector, watch.c.account_id == account_id)
-    row = tx.execute(statement).first()
+    row = tx.execute(_WATCH, {"connector": connector, "account_id": account_id}).first()
     if row is None:
         return Watch()
     return Watch(
@@ -163,7 +179,7 @@ def remember(
         "next_at": maybe_micros(next_at),
         "asked": encode(asked).decode(),
     }
-    upsert(tx, watch, values, ("connector", "account_id"))
+    tx.execute(_REMEMBER.on(tx), values)
 
 
 def confirm_flag(tx: Connection, connector: ConnectorName, account_id: AccountId, flag: Flag, at: datetime) -> None:
@@ -174,16 +190,12 @@ def confirm_flag(tx: Connection, connector: ConnectorName, account_id: AccountId
         "written": encode(flag).decode(),
         "written_at": micros(at),
     }
-    upsert(tx, watch, values, ("connector", "account_id"))
+    tx.execute(_CONFIRM.on(tx), values)
 
 
 def saw_accounts(tx: Connection, connector: ConnectorName, accounts: list[str], began: datetime) -> None:
     """Remember when watched accounts were last read; unwatched ones cost nothing."""
-    tx.execute(
-        update(watch)
-        .where(watch.c.connector == connector, listed(tx, watch.c.account_id, accounts))
-        .values(read_at=micros(began))
-    )
+    tx.execute(_SAW, {"of_connector": connector, "accounts": accounts, "began": micros(began)})
 
 
 def put_in_quarantine(
@@ -199,46 +211,35 @@ def put_in_quarantine(
     body: str = "",
 ) -> None:
     """Set a record aside with the reason. The first sight stays."""
-    maker = sqlite_insert if tx.dialect.name == "sqlite" else pg_insert
     moment = micros(now)
-    statement = maker(quarantine).values(
-        connector=connector,
-        kind=kind.value,
-        record_id=record_id,
-        account_id=account_id,
-        reason=reason,
-        modified=modified,
-        body=body,
-        since=moment,
-        seen_at=moment,
-    )
-    changed = {"reason": reason, "seen_at": moment, "modified": modified, "account_id": account_id}
-    tx.execute(statement.on_conflict_do_update(index_elements=["connector", "kind", "record_id"], set_=changed))
+    values: dict[str, object] = {
+        "connector": connector,
+        "kind": kind.value,
+        "record_id": record_id,
+        "account_id": account_id,
+        "reason": reason,
+        "modified": modified,
+        "body": body,
+        "since": moment,
+        "seen_at": moment,
+    }
+    tx.execute(_SET_ASIDE.on(tx), values)
 
 
 def release_from_quarantine(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: list[str]) -> None:
     """Take records out that can be understood again."""
-    tx.execute(
-        delete(quarantine).where(
-            quarantine.c.connector == connector,
-            quarantine.c.kind == kind.value,
-            listed(tx, quarantine.c.record_id, ids),
-        )
-    )
+    tx.execute(_RELEASE, {"connector": connector, "kind": kind.value, "ids": ids})
 
 
 def quarantined_kinds(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[str]:
     """The records of one account that could not be understood: its evidence is then incomplete."""
-    statement = select(quarantine.c.kind, quarantine.c.record_id).where(
-        quarantine.c.connector == connector, quarantine.c.account_id == account_id
-    )
-    return [f"{row[0]} {row[1]}" for row in tx.execute(statement)]
+    wanted = {"connector": connector, "account_id": account_id}
+    return [f"{row[0]} {row[1]}" for row in tx.execute(_ASIDE_OF, wanted)]
 
 
 def quarantined(tx: Connection) -> list[str]:
     """Every record that is set aside, in words."""
-    statement = select(quarantine).order_by(quarantine.c.connector, quarantine.c.kind, quarantine.c.record_id)
     return [
         f"{row.connector} {row.kind} {row.record_id}: {row.reason} (since {instant(row.since):%Y-%m-%d %H:%M} UTC)"
-        for row in tx.execute(statement)
+        for row in tx.execute(_ALL_ASIDE)
     ]
