@@ -51,7 +51,8 @@ class Query(Generic[R]):
 
     Either changes since a cursor (`since`, inclusive; None means from the beginning), or records by condition (`where`:
     alternatives, in each of which every CRM field must hold one of the values; None among them stands for empty), or
-    records by `ids`. `object_name` and the shape's encoded field names are the CRM's own words.
+    records by `ids`. `object_name` and the shape's encoded field names are the CRM's own words. Without the `required`
+    ones among them nothing may be read; what else a CRM does not have may be left empty.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Query(Generic[R]):
     where: Sequence[Mapping[str, Sequence[Value]]] = ()
     ids: Sequence[str] | None = None
     page_size: int = 2000
+    required: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

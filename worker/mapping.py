@@ -82,7 +82,9 @@ class CrmMapping:
         page_size: int = 2000,
     ) -> Query[Row]:
         """What to ask the connector. `where` is in the CRM's own words."""
-        return Query(kind.value, self._maps[kind].object_name, self._shapes[kind], since, where, ids, page_size)
+        each = self._maps[kind]
+        required = frozenset(each.fields[name].field for name in REQUIRED[kind])
+        return Query(kind.value, each.object_name, self._shapes[kind], since, where, ids, page_size, required)
 
     def state_query(self) -> Query[Row]:
         """Accounts that no cursor finds when a calculated field moves: not green, flagged, or spoken for."""
