@@ -294,11 +294,14 @@ class Connector(Protocol):
         """Write at most `batch_size` items; one result an item, in the same order."""
         ...
 
-    def find(self, keys: Sequence[str]) -> Mapping[str, str]:
-        """Keys of notes and tasks that exist, with their remote ids. Raises when it cannot look."""
+    def find(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, str]:
+        """Keys of notes and tasks that exist, with their remote ids. Raises when it cannot look.
+
+        `accounts` are those on whose pages they were to be written, for a CRM where a key is found nowhere else.
+        """
         ...
 
-    def count(self, keys: Sequence[str]) -> Mapping[str, int]:
+    def count(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, int]:
         """How often each key is there, for `audit`: 0 and 2 are both faults. Raises when it cannot look."""
         ...
 

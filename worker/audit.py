@@ -67,8 +67,9 @@ def audit(crm: Crm, store: Store) -> Audit:
 def _notes(crm: Crm, written: Sequence[Delivery]) -> Iterator[AuditLine]:
     seen: Counter[str] = Counter()
     for start in range(0, len(written), _AT_ONCE):
-        keys = [each.intent.key for each in written[start : start + _AT_ONCE]]
-        seen.update(crm.connector.count(keys))
+        these = [each.intent for each in written[start : start + _AT_ONCE]]
+        accounts = dict.fromkeys(intent.account_id for intent in these)
+        seen.update(crm.connector.count([intent.key for intent in these], list(accounts)))
     for each in written:
         found = seen[each.intent.key]
         line = _judged(each, found)

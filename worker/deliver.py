@@ -116,7 +116,8 @@ class CrmLane(Lane):
         )
 
     def find(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:  # noqa: D102
-        return self._crm.connector.find([delivery.intent.key for delivery in deliveries])
+        accounts = dict.fromkeys(delivery.intent.account_id for delivery in deliveries)
+        return self._crm.connector.find([delivery.intent.key for delivery in deliveries], list(accounts))
 
 
 class OutletLane(Lane):

@@ -69,11 +69,11 @@ class ReadOnly:
     def write(self, batch: Sequence[Write]) -> Sequence[WriteResult]:  # noqa: D102
         return [_REFUSAL for _ in batch]
 
-    def find(self, keys: Sequence[str]) -> Mapping[str, str]:  # noqa: D102
-        return self._inner.find(keys)
+    def find(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, str]:  # noqa: D102
+        return self._inner.find(keys, accounts)
 
-    def count(self, keys: Sequence[str]) -> Mapping[str, int]:  # noqa: D102
-        return self._inner.count(keys)
+    def count(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, int]:  # noqa: D102
+        return self._inner.count(keys, accounts)
 
     def close(self) -> None:  # noqa: D102
         self._inner.close()

@@ -249,11 +249,11 @@ class FakeCrm:
                 world.put("account", item.record_id, **fields)
                 return WriteResult(Result.APPLIED, item.record_id)
 
-    def find(self, keys: Sequence[str]) -> Mapping[str, str]:
+    def find(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, str]:
         self._world.struck(self._world.operate("find"), applied=False)
         return self._world.findable(keys)
 
-    def count(self, keys: Sequence[str]) -> Mapping[str, int]:
+    def count(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, int]:
         written = Counter(each.key for each in (*self._world.notes, *self._world.tasks))
         return {key: written[key] for key in keys}
 

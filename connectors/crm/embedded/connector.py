@@ -200,11 +200,11 @@ class EmbeddedConnector:
             found = tx.execute(f"SELECT id FROM {table} WHERE key = ?", (item.key,)).fetchone()  # noqa: S608  constant
             return WriteResult(Result.ALREADY_APPLIED, str(found[0]))
 
-    def find(self, keys: Sequence[str]) -> Mapping[str, str]:
+    def find(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, str]:  # noqa: ARG002
         """Keys of notes and tasks with their ids."""
         return {key: record_id for table in ("note", "task") for key, record_id in self._keyed(table, keys)}
 
-    def count(self, keys: Sequence[str]) -> Mapping[str, int]:
+    def count(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, int]:  # noqa: ARG002
         """How often each key is there; the file allows once."""
         found = [key for table in ("note", "task") for key, _ in self._keyed(table, keys)]
         return {key: found.count(key) for key in keys}

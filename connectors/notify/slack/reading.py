@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -11,6 +10,8 @@ from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
+
+from connectors import deadline
 
 EVENT = "escalation"
 """The event type of our metadata."""
@@ -26,24 +27,9 @@ class UnfinishedError(TimeoutError):
     """A look-up that did not come to its end: what it did not find may be there."""
 
 
-def bounded(call: Callable[[], SlackResponse], deadline: float = _CALL_DEADLINE) -> SlackResponse:
-    """Make one call, or raise TimeoutError. The client bounds each read only, not an answer that drips."""
-    answers, faults = list[SlackResponse](), list[Exception]()
-
-    def run() -> None:
-        try:
-            answers.append(call())
-        except Exception as error:  # noqa: BLE001 - it is raised again in the caller's thread
-            faults.append(error)
-
-    thread = threading.Thread(target=run, daemon=True, name="slack-call")
-    thread.start()
-    thread.join(deadline)
-    if faults:
-        raise faults[0]
-    if not answers:
-        raise TimeoutError(f"no answer within {deadline:.0f} s")
-    return answers[0]
+def bounded(call: Callable[[], SlackResponse]) -> SlackResponse:
+    """Make one call, or raise TimeoutError."""
+    return deadline.bounded(call, _CALL_DEADLINE, "slack-call")
 
 
 def joined(client: WebClient) -> Sequence[tuple[str, str]]:
