@@ -137,8 +137,11 @@ class Message:
     """A message ready to go, rendered once: a retry sends the same bytes.
 
     `key` is the idempotency key. `thread_key` names the escalation; `thread_ref` is the remote id of the thread's
-    first message, which EDIT replaces and REPLY answers. `text` is plain, `html` optional; `to` and `cc` are addresses
-    or channel names, by the channel's own words. `at` is fixed when the message is made and dates the e-mail.
+    first message, which EDIT replaces and REPLY answers. `subject` is the headline, `text` plain, `html` optional;
+    `link` leads to the record. `to` and `cc` are addresses or channel names, by the channel's own words; `envelope` are
+    those of them who get this copy, empty for all. `at` is fixed when the message is made and dates the e-mail.
+    `struck`: what it tells is over, and a channel that can shows it struck out. `repeated`: an earlier attempt may have
+    arrived, and the channel cannot look: a person should be able to tell.
     """
 
     key: str
@@ -151,6 +154,10 @@ class Message:
     cc: tuple[str, ...] = ()
     thread_key: str = ""
     thread_ref: str = ""
+    envelope: tuple[str, ...] = ()
+    link: str = ""
+    struck: bool = False
+    repeated: bool = False
 
 
 class Result(StrEnum):

@@ -140,14 +140,14 @@ class OutletLane(Lane):
         return self._notifier.find([delivery.intent.key for delivery in deliveries], since)
 
     def can_be_repeated(self, delivery: Delivery) -> bool:
-        """An edit sets a state; anything else would be a second message."""
+        """Anything but an edit would be a second message; and an edit without a thread went out as a message."""
         editing = decode(delivery.intent.payload, Message).posting is Posting.EDIT
-        return editing or self.capabilities().exactly_once
+        return self.capabilities().exactly_once or (editing and not self.capabilities().finds)
 
 
 def _threaded(delivery: Delivery, thread_refs: Mapping[str, str]) -> Message:
     """The message with the thread it belongs to; without one (the first was refused) it stands for itself."""
-    message = decode(delivery.intent.payload, Message)
+    message = replace(decode(delivery.intent.payload, Message), repeated=delivery.reason.startswith(outbox.REPEATED))
     if message.posting is Posting.POST:
         return message
     ref = thread_refs.get(delivery.intent.escalation_id, "")
@@ -354,7 +354,8 @@ class Deliverer:
                 if remote_id is not None:
                     report.done += outbox.done(tx, delivery, remote_id, now)
                 else:
-                    outbox.again(tx, delivery, now, "looked up and not found" if found else "repeated", now)
+                    looked = delivery in doubtful and lane.capabilities().finds
+                    outbox.again(tx, delivery, now, "looked up, not found" if looked else outbox.REPEATED, now)
 
     def _has_settled(self, delivery: Delivery, lag: timedelta) -> bool:
         """Whether an attempt is surely over, by this process's own patience: the wall clock may have jumped."""

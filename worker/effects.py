@@ -34,7 +34,6 @@ from worker.store.outbox import Intent, Kind, State
 from worker.wiring import Outlet
 
 _NAMESPACE = uuid.UUID("6f0d5f0e-5b1e-5c5b-9a65-0d9b8c2f7d11")
-_EDITED_IN_PLACE = frozenset({Channel.SLACK})
 _NOT_BY_MAIL = frozenset({Event.ACKNOWLEDGED, Event.SNOOZED})
 
 
@@ -130,7 +129,7 @@ class Effects:
     def _posts(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
         """One message per escalation: the first event posts it, later ones edit it and add a line to its thread."""
         first = effect.event in (Event.OPENED, Event.REOPENED) or effect.event_no <= 1
-        if first or outlet.channel not in _EDITED_IN_PLACE:
+        if first or not outlet.notifier.capabilities().threads:
             text = self._renderer.slack(effect, context) if first else self._renderer.slack_reply(effect, context)
             yield self._post(subject, effect, context, outlet, Posting.POST if first else Posting.REPLY, text)
             return

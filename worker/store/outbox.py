@@ -37,6 +37,9 @@ PENDING = (State.NEW, State.TRYING, State.UNKNOWN)
 _OURS = (State.TRYING, State.UNKNOWN)
 _DEAD = (State.REFUSED, State.EXPIRED)
 
+REPEATED = "repeated: it may have arrived before"
+"""The reason of an effect that goes again although nobody could look whether it is there."""
+
 
 class Kind(StrEnum):
     """What an effect is."""
@@ -290,11 +293,12 @@ def done(tx: Connection, delivery: Delivery, remote_id: str, now: datetime) -> b
 
 
 def again(tx: Connection, delivery: Delivery, not_before: datetime, reason: str, now: datetime) -> bool:
-    """It surely did not happen: try once more, not before a time."""
+    """It surely did not happen: try once more, not before a time. That an earlier attempt is in doubt stays known."""
+    doubt = delivery.reason.startswith(REPEATED) and reason != REPEATED
     values: dict[str, object] = {
         "state": State.NEW.value,
         "not_before": micros(not_before),
-        "reason": reason,
+        "reason": f"{REPEATED}; {reason}" if doubt else reason,
         "updated_at": micros(now),
     }
     return _settle(tx, delivery, _OURS, values)

@@ -7,7 +7,6 @@ there can it read what it wrote.
 
 from __future__ import annotations
 
-import http.client
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,6 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackClientError
 from slack_sdk.web import SlackResponse
 
 from connectors.base import (
@@ -30,15 +28,16 @@ from connectors.base import (
     WriteResult,
 )
 from connectors.notify.slack.answers import fate, told
-from connectors.notify.slack.reading import EVENT, bounded, joined, located
-from connectors.notify.slack.wording import plain
+from connectors.notify.slack.line import StraightWebClient, StraightWebhookClient
+from connectors.notify.slack.reading import EVENT, FAULTS, bounded, joined, located
+from connectors.notify.slack.webhook import SlackWebhook
+from connectors.notify.slack.wording import rich, whole
 
 _API = "https://slack.com/api/"
+_HOOKS = "https://hooks.slack.com/services/"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _TIMEOUT = 10
 _SCOPES = frozenset({"chat:write", "channels:history", "channels:read"})
-# What a call can end in: no line, a broken line, a refusal, or an answer that is not of Slack's shape.
-_FAULTS = (OSError, http.client.HTTPException, SlackClientError, ValueError, KeyError, TypeError)
 
 
 class SlackNotifier:
@@ -60,7 +59,7 @@ class SlackNotifier:
         try:
             answer = bounded(self._client.auth_test)
             channels = joined(self._client)
-        except _FAULTS as error:
+        except FAULTS as error:
             result = fate(error, reading=True)
             return [Finding(Severity.ERROR, "Slack", result.reason, result.remedy or "repeat in a minute")]
         bot = f"bot {answer.get('user')} of {answer.get('team')}"
@@ -68,6 +67,8 @@ class SlackNotifier:
 
     def send(self, message: Message) -> WriteResult:
         """Post, edit or answer. What may have reached Slack without an answer is UNKNOWN."""
+        if not whole(message).strip():
+            return WriteResult(Result.REJECTED, reason="no text", remedy="give the template a text, then `retry`")
         if message.posting is Posting.EDIT:
             return self._edit(message)
         if message.posting is Posting.REPLY:
@@ -78,7 +79,7 @@ class SlackNotifier:
             return WriteResult(Result.REJECTED, reason=reason, remedy="name one channel in `to` of the notifier")
         try:
             channel = self._channel(message.to[0])
-        except _FAULTS as error:
+        except FAULTS as error:
             return fate(error, reading=True)
         return self._post(message, channel, "") if channel else _not_joined(message.to[0])
 
@@ -94,7 +95,8 @@ class SlackNotifier:
         return _written(
             lambda: self._client.chat_postMessage(
                 channel=channel,
-                text=_text(message),
+                text=whole(message),
+                blocks=rich(message),
                 thread_ts=thread or None,
                 mrkdwn=False,
                 parse="none",
@@ -113,7 +115,7 @@ class SlackNotifier:
         # Slack keeps metadata that is not named: the key of the first post stays findable.
         return _written(
             lambda: self._client.chat_update(
-                channel=channel, ts=ts, text=_text(message), parse="none", link_names=False
+                channel=channel, ts=ts, text=whole(message), blocks=rich(message), parse="none", link_names=False
             )
         )
 
@@ -121,7 +123,7 @@ class SlackNotifier:
         """Keys of messages and answers that are there. Raises RetryableError when it could not look everywhere."""
         try:
             return located(self._client, keys, since) if keys else {}
-        except _FAULTS as error:
+        except FAULTS as error:
             result = fate(error, reading=True)
             reason = f"cannot look into Slack: {result.reason}"
             raise RetryableError(reason, result.remedy, result.retry_after) from None
@@ -130,14 +132,10 @@ class SlackNotifier:
         """Nothing to close: each call has its own connection."""
 
 
-def _text(message: Message) -> str:
-    return plain(f"{message.subject}\n{message.text}" if message.subject else message.text)
-
-
 def _written(call: Callable[[], SlackResponse]) -> WriteResult:
     try:
         return told(bounded(call))
-    except _FAULTS as error:
+    except FAULTS as error:
         return fate(error)
 
 
@@ -167,9 +165,15 @@ def _channels(names: Sequence[str]) -> Finding:
     return Finding(Severity.OK, "Slack channels", ", ".join(f"#{name}" for name in sorted(names)[:20]))
 
 
-def open_notifier(settings: Mapping[str, object]) -> SlackNotifier:
-    """Secret `token` (a bot token). Option `base_url`, for rehearsals, may name this machine only."""
-    token, address = str(settings.get("token") or ""), str(settings.get("base_url") or _API)
+def open_notifier(settings: Mapping[str, object]) -> SlackNotifier | SlackWebhook:
+    """Secret `token` (a bot token), or secret `webhook` (an incoming webhook's address) with option `when_unsure`.
+
+    Option `base_url`, for rehearsals, may name this machine only; so may a webhook that is not Slack's.
+    """
+    token, webhook = str(settings.get("token") or ""), str(settings.get("webhook") or "")
+    if webhook and not token:
+        return _by_webhook(webhook, str(settings.get("when_unsure") or "resend"))
+    address = str(settings.get("base_url") or _API)
     if not token:
         raise FatalError("Slack has no token", "give the notifier `secrets: {token: {env: SLACK_BOT_TOKEN}}`")
     if not (token.isascii() and token.isprintable()) or " " in token:
@@ -177,10 +181,20 @@ def open_notifier(settings: Mapping[str, object]) -> SlackNotifier:
     if address != _API and urlsplit(address).hostname not in _LOOPBACK:
         raise FatalError("`base_url` of Slack may name this machine only", "remove `base_url`")
     return SlackNotifier(
-        WebClient(
+        StraightWebClient(
             token=token, base_url=address.rstrip("/") + "/", timeout=_TIMEOUT, retry_handlers=[], logger=_silence()
         )
     )
+
+
+def _by_webhook(address: str, when_unsure: str) -> SlackWebhook:
+    parts = urlsplit(address)
+    if not (address.startswith(_HOOKS) or parts.hostname in _LOOPBACK) or not address.isprintable():
+        raise FatalError("the webhook is no address of Slack", f"copy it again: it starts with {_HOOKS}")
+    if when_unsure not in ("resend", "hold"):
+        raise FatalError(f"`when_unsure` of Slack is {when_unsure!r}", "write resend or hold")
+    client = StraightWebhookClient(address, timeout=_TIMEOUT, retry_handlers=[], logger=_silence())
+    return SlackWebhook(client, hold=when_unsure == "hold")
 
 
 def _silence() -> logging.Logger:

@@ -11,6 +11,7 @@ from urllib.error import URLError
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
+from slack_sdk.webhook import WebhookResponse
 
 from connectors.base import Result, WriteResult
 
@@ -54,7 +55,7 @@ def fate(error: Exception, *, reading: bool = False) -> WriteResult:
 
     Nothing of the request is in `reason`, so no token and no text of a customer.
     """
-    result = _refused(error) if isinstance(error, SlackApiError) else _lost(error)
+    result = _refused(error) if isinstance(error, SlackApiError) else lost(error)
     if reading and result.result is Result.UNKNOWN:
         return WriteResult(Result.RETRY, reason=result.reason, remedy=result.remedy, retry_after=result.retry_after)
     return result
@@ -73,15 +74,28 @@ def _refused(error: SlackApiError) -> WriteResult:
     return WriteResult(Result.REJECTED, reason=f"Slack refuses: {code}", remedy=remedy)
 
 
-def _wait(answer: SlackResponse) -> timedelta:
+def posted(answer: WebhookResponse, key: str) -> WriteResult:
+    """The fate of a message that was given to a webhook, which says `ok` or one word why not."""
+    status, said = int(answer.status_code), str(answer.body or "").strip()
+    if status == 200 and said == "ok":
+        return WriteResult(Result.APPLIED, key)
+    if status == 429:
+        return WriteResult(Result.RETRY, reason="Slack asks to wait (429)", retry_after=_wait(answer))
+    if status not in (400, 403, 404, 410) or not _CODE.fullmatch(said):
+        return WriteResult(Result.UNKNOWN, reason=f"HTTP {status} with an answer that is not Slack's")
+    remedy = "make a new webhook for a channel that is there, then `retry`"
+    return WriteResult(Result.REJECTED, reason=f"Slack refuses: {said}", remedy=remedy)
+
+
+def _wait(answer: SlackResponse | WebhookResponse) -> timedelta:
     for name, value in answer.headers.items():
         if name.lower() == "retry-after" and str(value).isascii() and str(value).isdigit():
             return timedelta(seconds=min(int(value), 3600))
     return _WAIT
 
 
-def _lost(error: Exception) -> WriteResult:
-    """No answer. Only what failed before the first byte was sent surely did nothing."""
+def lost(error: Exception) -> WriteResult:
+    """The fate of a call without an answer. Only what failed before the first byte was sent surely did nothing."""
     if isinstance(error, ValueError | KeyError | TypeError):
         return WriteResult(Result.UNKNOWN, reason=f"Slack's answer is not understood: {type(error).__name__}")
     cause = error.reason if isinstance(error, URLError) else None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackClientError
 from slack_sdk.web import SlackResponse
 
 from connectors import deadline
@@ -16,6 +18,10 @@ from connectors import deadline
 EVENT = "escalation"
 """The event type of our metadata."""
 
+FAULTS = (OSError, http.client.HTTPException, SlackClientError, ValueError, KeyError, TypeError)
+"""What a call can end in: no line, a broken line, a refusal, or an answer that is not of Slack's shape."""
+
+T = TypeVar("T")
 _CALL_DEADLINE = 15.0
 _DEADLINE = 120.0
 _CLOCKS_APART = timedelta(hours=1)
@@ -27,7 +33,7 @@ class UnfinishedError(TimeoutError):
     """A look-up that did not come to its end: what it did not find may be there."""
 
 
-def bounded(call: Callable[[], SlackResponse]) -> SlackResponse:
+def bounded(call: Callable[[], T]) -> T:
     """Make one call, or raise TimeoutError."""
     return deadline.bounded(call, _CALL_DEADLINE, "slack-call")
 

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+
+from connectors.twins.slack.checking import RefusedError, blocks_of, metadata_of, text_of
+from connectors.twins.slack.server import Fault, Handler, Server
 
 TOKEN = "xoxb-twin-0000-rehearsal"  # noqa: S105 - good for this twin only
+HOOK = "/services/T0000001/B0000001/rehearsal"
+"""The path of the twin's webhook, which posts to the first channel."""
+
 Reply = dict[str, Any]
 Arguments = Mapping[str, str]
 
-_TEXT_LIMIT = 40_000
-_METADATA_LIMIT = 8_000
 _TS = re.compile(r"\d{10}\.\d{6}")
 _REQUIRED = {
     "auth.test": (),
@@ -33,22 +33,13 @@ _REQUIRED = {
     "conversations.history": ("channel",),
     "conversations.replies": ("channel", "ts"),
 }
-
-
-class Fault(StrEnum):
-    """How one call goes wrong."""
-
-    DROP_BEFORE = "the line breaks before the call is done"
-    DROP_AFTER = "the line breaks after the call is done"
-    RATE_LIMIT = "429 with Retry-After"
-    BROKEN = "500"
-    HANG = "no answer for a while, then it is done"
-    HTML = "a page of some proxy"
-    GIBBERISH = "ok, but without what was asked for"
-
-
-class RefusedError(Exception):
-    """Slack says no, with one of its error codes."""
+_SCOPE_OF = {
+    "chat.postMessage": "chat:write",
+    "chat.update": "chat:write",
+    "users.conversations": "channels:read",
+    "conversations.history": "channels:history",
+    "conversations.replies": "channels:history",
+}
 
 
 class SlackTwin:
@@ -61,10 +52,12 @@ class SlackTwin:
         self.messages: dict[str, list[Reply]] = {each: [] for each in self.channels}
         self.calls: list[tuple[str, dict[str, str]]] = []
         self.retry_after, self.hang_seconds = 7, 2.0
+        self.elsewhere = ""
+        self.scopes = "chat:write,channels:history,channels:read"
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._lock, self._woken = threading.RLock(), threading.Event()
         self._clock = time.time()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.twin = self
 
     def __enter__(self) -> Self:
@@ -94,9 +87,9 @@ class SlackTwin:
         with self._lock:
             return self._faults[method].popleft() if self._faults[method] else None
 
-    def wait(self) -> None:
-        """Hang for the ordered time, or until the twin ends."""
-        self._woken.wait(self.hang_seconds)
+    def wait(self, seconds: float | None = None) -> bool:
+        """Hang for the ordered time. True when the twin ends meanwhile."""
+        return self._woken.wait(self.hang_seconds if seconds is None else seconds)
 
     def perform(self, method: str, token: str, arguments: dict[str, str]) -> Reply:
         """Do one call. Every fault of the request is answered as Slack answers it."""
@@ -107,6 +100,25 @@ class SlackTwin:
             except RefusedError as error:
                 return {"ok": False, "error": str(error)}
 
+    def hook(self, path: str, body: str) -> tuple[int, str]:
+        """Do one post to the webhook; only the text and the blocks count."""
+        with self._lock:
+            if path != HOOK:
+                return 404, "no_service"
+            channel = min(self.channels)
+            if channel in self.archived:
+                return 410, "channel_is_archived"
+            try:
+                given = json.loads(body)
+                arguments = {name: each if isinstance(each, str) else json.dumps(each) for name, each in given.items()}
+                message = {"type": "message", "text": text_of(arguments), "ts": self._tick()} | blocks_of(arguments)
+            except (ValueError, AttributeError):
+                return 400, "invalid_payload"
+            except RefusedError as error:
+                return 400, str(error)
+            self.messages[channel].append(message)
+            return 200, "ok"
+
     def _checked(self, method: str, token: str, arguments: Arguments) -> Callable[[Arguments], Reply]:
         if method not in _REQUIRED:
             raise RefusedError("unknown_method")
@@ -114,6 +126,8 @@ class SlackTwin:
             raise RefusedError("not_authed")
         if token != self.token:
             raise RefusedError("invalid_auth")
+        if _SCOPE_OF.get(method, self.scopes) not in self.scopes:
+            raise RefusedError("missing_scope")
         for name in _REQUIRED[method]:
             if not arguments.get(name):
                 raise RefusedError("channel_not_found" if name == "channel" else "invalid_arguments")
@@ -131,8 +145,8 @@ class SlackTwin:
 
     def _chat_postmessage(self, arguments: Arguments) -> Reply:
         channel = self._writable(arguments["channel"])
-        message: Reply = {"type": "message", "bot_id": "B0000001", "text": _text(arguments), "ts": self._tick()}
-        message |= {"sent": dict(arguments)} | _metadata(arguments)
+        message: Reply = {"type": "message", "bot_id": "B0000001", "text": text_of(arguments), "ts": self._tick()}
+        message |= {"sent": dict(arguments)} | metadata_of(arguments) | blocks_of(arguments)
         if thread := arguments.get("thread_ts"):
             self._in_thread(channel, thread, message)
         self.messages[channel].append(message)
@@ -146,9 +160,9 @@ class SlackTwin:
     def _chat_update(self, arguments: Arguments) -> Reply:
         channel = self._writable(arguments["channel"], by_id=True)
         message = self._message(channel, arguments["ts"], "message_not_found")
-        message["text"] = _text(arguments)
+        message["text"] = text_of(arguments)
         message["edited"] = message.get("edited", 0) + 1
-        message |= _metadata(arguments)
+        message |= metadata_of(arguments) | blocks_of(arguments)
         return {"channel": channel, "ts": message["ts"], "text": message["text"]}
 
     def _conversations_history(self, arguments: Arguments) -> Reply:
@@ -220,92 +234,3 @@ def _shown(row: Reply, arguments: Arguments) -> Reply:
     """Metadata is there for those who ask for it."""
     hidden = {"sent"} if arguments.get("include_all_metadata") in ("1", "true") else {"sent", "metadata"}
     return {name: value for name, value in row.items() if name not in hidden}
-
-
-def _text(arguments: Arguments) -> str:
-    text = arguments.get("text", "")
-    if not text.strip():
-        raise RefusedError("no_text")
-    if len(text) > _TEXT_LIMIT:
-        raise RefusedError("msg_too_long")
-    return text
-
-
-def _metadata(arguments: Arguments) -> Reply:
-    if "metadata" not in arguments:
-        return {}
-    try:
-        metadata = json.loads(arguments["metadata"])
-    except ValueError:
-        raise RefusedError("invalid_metadata_format") from None
-    shaped = isinstance(metadata, dict) and set(metadata) == {"event_type", "event_payload"}
-    if not shaped or not isinstance(metadata["event_payload"], dict) or not metadata["event_type"]:
-        raise RefusedError("invalid_metadata_schema")
-    if len(arguments["metadata"]) > _METADATA_LIMIT:
-        raise RefusedError("metadata_too_large")
-    return {"metadata": metadata}
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    twin: SlackTwin
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no news here."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_POST(self) -> None:
-        method = urlsplit(self.path).path.removeprefix("/api/")
-        arguments, twin = self._arguments(), self.server.twin
-        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-        fault = twin.next_fault(method)
-        if fault in (Fault.DROP_BEFORE, Fault.RATE_LIMIT, Fault.BROKEN, Fault.HTML):
-            self._fail(fault)
-            return
-        if fault is Fault.HANG:
-            twin.wait()
-        reply = twin.perform(method, token, arguments)
-        if fault is Fault.DROP_AFTER:
-            self._drop()
-        else:
-            self._answer(200, json.dumps({"ok": True} if fault is Fault.GIBBERISH else reply))
-
-    def _arguments(self) -> dict[str, str]:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        if "json" not in (self.headers.get("Content-Type") or ""):
-            return dict(parse_qsl(body, keep_blank_values=True))
-        given = json.loads(body or "{}")
-        return {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
-
-    def _fail(self, fault: Fault | None) -> None:
-        if fault is Fault.DROP_BEFORE:
-            self._drop()
-        elif fault is Fault.RATE_LIMIT:
-            body = json.dumps({"ok": False, "error": "ratelimited"})
-            self._answer(429, body, {"Retry-After": str(self.server.twin.retry_after)})
-        elif fault is Fault.BROKEN:
-            self._answer(500, json.dumps({"ok": False, "error": "internal_error"}))
-        else:
-            self._answer(200, "<html><body>Please log in to the network</body></html>", kind="text/html")
-
-    def _drop(self) -> None:
-        self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
-
-    def _answer(
-        self, status: int, body: str, more: Mapping[str, str] | None = None, kind: str = "application/json"
-    ) -> None:
-        raw = body.encode()
-        headers = {"Content-Type": f"{kind}; charset=utf-8", "Content-Length": str(len(raw)), **(more or {})}
-        headers["X-OAuth-Scopes"] = "chat:write,channels:history,channels:read"
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that http.server uses
-        """Say nothing."""
