@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,8 @@ from connectors.base import (
     UpdateRecord,
 )
 from connectors.crm.embedded import EmbeddedConnector, EmbeddedCrm
+from connectors.crm.salesforce import connect as connect_salesforce
+from tests.salesforce.stub import Org, serving
 from worker.core.model import Flag, Level, RecordKind
 from worker.mapping import CrmMapping, load_mapping
 
@@ -33,13 +36,15 @@ NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
 
 @dataclass
 class Harness:
-    """One connector over a CRM that the test can fill."""
+    """One connector over a CRM that the test can fill. `id_of`: the CRM's id for a test's name of an account."""
 
     connector: Connector
     mapping: CrmMapping
     add_account: Callable[[str, datetime, str], None]
     break_account: Callable[[str], None]
     lose: Callable[[], Connector]
+    id_of: Callable[[str], str] = str
+    stop: Callable[[], None] = lambda: None
 
 
 def embedded(folder: Path) -> Harness:
@@ -61,7 +66,31 @@ def embedded(folder: Path) -> Harness:
     return Harness(connector, mapping, add, spoil, lost)
 
 
-HARNESSES: dict[str, Callable[[Path], Harness]] = {"embedded": embedded}
+def salesforce(_folder: Path) -> Harness:
+    org = Org()
+    org.now = lambda: NOW + timedelta(days=1)
+    stack = ExitStack()
+    settings = {"allow_loopback_http": True, "client_id": "key", "client_secret": "secret"}
+
+    def id_of(name: str) -> str:
+        return f"001{name.rjust(12, '0')}AAA"
+
+    def add(key: str, stamp: datetime, health: str) -> None:
+        written = stamp.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+        org.put("Account", id_of(key), Name=f"PT {key}", Health__c=health, SystemModstamp=written)
+
+    def spoil(key: str) -> None:
+        org.records["Account"][id_of(key)]["SystemModstamp"] = 12
+
+    def lost() -> Connector:
+        return connect_salesforce({**settings, "instance_url": "http://127.0.0.1:9"})
+
+    connector = connect_salesforce({**settings, "instance_url": stack.enter_context(serving(org))})
+    mapping = load_mapping(ROOT / "config/mappings/salesforce.yaml")
+    return Harness(connector, mapping, add, spoil, lost, id_of, stack.close)
+
+
+HARNESSES: dict[str, Callable[[Path], Harness]] = {"embedded": embedded, "salesforce": salesforce}
 
 
 @pytest.fixture(params=FOUND)
@@ -70,6 +99,7 @@ def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]
     yield made
     made.connector.close()
     made.connector.close()
+    made.stop()
 
 
 def read(harness: Harness, **query: object) -> list[str]:
@@ -78,6 +108,10 @@ def read(harness: Harness, **query: object) -> list[str]:
         for page in harness.connector.pull(harness.mapping.query(RecordKind.ACCOUNT, **query))
         for row in page.rows
     ]
+
+
+def ids(harness: Harness, *names: str) -> list[str]:
+    return [harness.id_of(name) for name in names]
 
 
 @pytest.mark.parametrize("name", FOUND)
@@ -98,7 +132,7 @@ def test_changes_are_read_from_a_cursor_on_inclusive_and_in_order(harness: Harne
     for number in range(5):
         harness.add_account(f"A{number}", NOW + timedelta(minutes=number), "Green")
 
-    assert read(harness, since=Cursor(NOW + timedelta(minutes=2))) == ["A2", "A3", "A4"]
+    assert read(harness, since=Cursor(NOW + timedelta(minutes=2))) == ids(harness, "A2", "A3", "A4")
 
 
 def test_ties_are_never_lost_whatever_the_page_size(harness: Harness) -> None:
@@ -107,7 +141,7 @@ def test_ties_are_never_lost_whatever_the_page_size(harness: Harness) -> None:
         harness.add_account(name, NOW, "Green")
 
     for size in (1, 7, 50, 1000):
-        assert read(harness, page_size=size) == names
+        assert read(harness, page_size=size) == ids(harness, *names)
 
 
 def test_pages_are_bounded_and_the_high_water_only_rises(harness: Harness) -> None:
@@ -125,8 +159,8 @@ def test_records_by_id_and_by_state(harness: Harness) -> None:
         harness.add_account(name, NOW, health)
     by_state = [row.record_id for page in harness.connector.pull(harness.mapping.state_query()) for row in page.rows]
 
-    assert read(harness, ids=["A3", "A1", "gone"]) == ["A1", "A3"]
-    assert sorted(by_state) == ["A2", "A3"]
+    assert read(harness, ids=ids(harness, "A3", "A1", "gone")) == ids(harness, "A1", "A3")
+    assert sorted(by_state) == ids(harness, "A2", "A3")
 
 
 def test_a_bad_record_does_not_stop_the_others(harness: Harness) -> None:
@@ -135,12 +169,12 @@ def test_a_bad_record_does_not_stop_the_others(harness: Harness) -> None:
     harness.break_account("A2")
     page = next(iter(harness.connector.pull(harness.mapping.query(RecordKind.ACCOUNT))))
 
-    assert [row.record_id for row in page.rows] == ["A1", "A3"]
-    assert [bad.record_id for bad in page.bad] == ["A2"]
+    assert [row.record_id for row in page.rows] == ids(harness, "A1", "A3")
+    assert [bad.record_id for bad in page.bad] == ids(harness, "A2")
 
 
 def flag_of(harness: Harness, key: str) -> Flag:
-    page = next(iter(harness.connector.pull(harness.mapping.query(RecordKind.ACCOUNT, ids=[key]))))
+    page = next(iter(harness.connector.pull(harness.mapping.query(RecordKind.ACCOUNT, ids=ids(harness, key)))))
     return harness.mapping.account(page.rows[0]).flag
 
 
@@ -148,7 +182,7 @@ def test_a_flag_comes_back_as_it_was_written(harness: Harness) -> None:
     harness.add_account("A1", NOW, "Merah")
     flag = Flag(True, Level.L2, "why", NOW, NOW + timedelta(hours=2), "open", "Bima")
     values = harness.mapping.flag_values(flag)
-    results = harness.connector.write([UpdateRecord("k", harness.mapping.flag_object(), "A1", values)])
+    results = harness.connector.write([UpdateRecord("k", harness.mapping.flag_object(), harness.id_of("A1"), values)])
 
     assert results[0].result is Result.APPLIED
     assert flag_of(harness, "A1") == flag
@@ -160,8 +194,9 @@ def test_a_conditional_write_holds_to_its_condition(harness: Harness) -> None:
     harness.add_account("A1", NOW, "Merah")
     nothing, level1 = harness.mapping.flag_values(Flag()), harness.mapping.flag_values(Flag(True, Level.L1))
     name = harness.mapping.flag_object()
-    first = harness.connector.write([UpdateRecord("k1", name, "A1", level1, nothing)])[0]
-    second = harness.connector.write([UpdateRecord("k2", name, "A1", nothing, nothing)])[0]
+    account = harness.id_of("A1")
+    first = harness.connector.write([UpdateRecord("k1", name, account, level1, nothing)])[0]
+    second = harness.connector.write([UpdateRecord("k2", name, account, nothing, nothing)])[0]
 
     assert (first.result, second.result) == (Result.APPLIED, Result.CONFLICT)
     assert flag_of(harness, "A1").level is Level.L1
@@ -169,8 +204,8 @@ def test_a_conditional_write_holds_to_its_condition(harness: Harness) -> None:
 
 def test_the_same_key_twice_makes_one_note_and_one_task(harness: Harness) -> None:
     harness.add_account("A1", NOW, "Merah")
-    note = CreateNote("n1", "A1", "title", "body", NOW)
-    task = CreateTask("t1", "A1", "u1", "subject", "body", NOW)
+    note = CreateNote("n1", harness.id_of("A1"), "title", "body", NOW)
+    task = CreateTask("t1", harness.id_of("A1"), "u1", "subject", "body", NOW)
     results = [harness.connector.write([each])[0].result for each in (note, note, task, task)]
 
     assert results == [Result.APPLIED, Result.ALREADY_APPLIED] * 2
@@ -184,10 +219,10 @@ def test_one_refusal_leaves_the_rest_of_the_batch_alone(harness: Harness) -> Non
     values = harness.mapping.flag_values(Flag(True, Level.L1))
     name = harness.mapping.flag_object()
     batch = [
-        UpdateRecord("k1", name, "A1", values),
-        UpdateRecord("k2", name, "A2", values),
-        UpdateRecord("k4", name, "A1", {"no_such_field": True}),
-        UpdateRecord("k3", name, "A3", values),
+        UpdateRecord("k1", name, harness.id_of("A1"), values),
+        UpdateRecord("k2", name, harness.id_of("A2"), values),
+        UpdateRecord("k4", name, harness.id_of("A1"), {"no_such_field": True}),
+        UpdateRecord("k3", name, harness.id_of("A3"), values),
     ]
     results = harness.connector.write(batch)
 

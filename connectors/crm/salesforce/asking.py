@@ -20,6 +20,9 @@ from connectors.crm.salesforce.rows import RowDecoder
 from connectors.crm.salesforce.schema import Schema
 
 _log = logging.getLogger(__name__)
+CURRENCY = "CurrencyIsoCode"
+"""Only orgs with several currencies have it; elsewhere the mapping's own `currency` counts."""
+
 _SMALLEST_BATCH, _LARGEST_BATCH = 200, 2000
 
 
@@ -150,7 +153,7 @@ class Asker:
         return Ask(query, fields, self._conditions(query), query.since)
 
     def _tell(self, name: str, missing: set[str]) -> None:
-        for field in sorted(missing):
+        for field in sorted(missing - {CURRENCY}):
             if f"{name}.{field}" not in self._told:
                 self._told.add(f"{name}.{field}")
                 _log.warning("%s; it is left out. %s", hidden(name, [field]), REMEDY)

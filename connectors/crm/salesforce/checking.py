@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from connectors.base import ConnectorError, FieldNeed, Finding, Severity
-from connectors.crm.salesforce.asking import REMEDY, hidden
+from connectors.crm.salesforce.asking import CURRENCY, REMEDY, hidden
 from connectors.crm.salesforce.client import Client, reading
 from connectors.crm.salesforce.credentials import ASSERTION_LIFE
 from connectors.crm.salesforce.lookup import Lookup, looked_up
@@ -102,7 +102,7 @@ class Checker:
         yield Finding(Severity.OK, subject, f"there, for {need.core_name}")
 
     def _missing(self, need: FieldNeed, subject: str) -> Finding:
-        if need.field_name == "CurrencyIsoCode":
+        if need.field_name == CURRENCY:
             return Finding(Severity.OK, subject, "not there: the org has one currency, the mapping's `currency` counts")
         severity = Severity.ERROR if need.required or need.write else Severity.WARNING
         return Finding(
