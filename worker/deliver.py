@@ -35,7 +35,7 @@ from worker.effects import FlagWrite
 from worker.ports import Ports
 from worker.store import outbox, progress
 from worker.store.codec import decode
-from worker.store.database import Store
+from worker.store.database import Store, StoreError
 from worker.store.outbox import Delivery, Kind, State
 from worker.wiring import Crm, Outlet
 
@@ -207,8 +207,12 @@ class Deliverer:
             self._expire(lane)
             self._resolve(lane, report)
             self._drain(lane, report)
+        except StoreError:
+            raise
         except ConnectorError as error:
             self._rest(lane, error, report)
+        except Exception as error:  # noqa: BLE001  whatever a target's library throws stops this lane only (I8)
+            self._rest(lane, RetryableError(f"{type(error).__name__}: {error}"), report)
         return report
 
     def _rest(self, lane: Lane, error: ConnectorError, report: LaneReport) -> None:

@@ -18,7 +18,7 @@ from worker.mapping import UnmappableError
 from worker.ports import Ports
 from worker.store import escalations, facts, progress
 from worker.store.codec import micros
-from worker.store.database import Store
+from worker.store.database import Store, StoreError
 from worker.wiring import Crm
 
 
@@ -71,8 +71,14 @@ class Puller:
         read = KindRead()
         try:
             self._pull(kind, read)
+        except StoreError:
+            raise
         except ConnectorError as error:
             read.failure, read.remedy = str(error), error.remedy
+        except Exception as error:  # noqa: BLE001  whatever a connector's library throws stops this kind only (I8)
+            read.failure = f"{type(error).__name__}: {error}"
+            read.remedy = "report this to whoever wrote the connector"
+        if read.failure:
             self._note_failure(kind, read.failure)
         return read
 
@@ -174,7 +180,8 @@ class Puller:
                 touched.accounts.add(AccountId(row.record_id))
         facts.append(tx, self._crm.name, kind, versions, began)
         if not first_load:
-            progress.release_from_quarantine(tx, self._crm.name, kind, ids)
+            present = {row.record_id: row.modified_at for row in rows}
+            progress.release_from_quarantine(tx, self._crm.name, kind, present)
             if kind is RecordKind.ACCOUNT and watched:
                 progress.saw_accounts(tx, self._crm.name, list(watched), began)
         self._mark(tx, touched, began)
@@ -186,11 +193,18 @@ class Puller:
         if kind is not RecordKind.ACCOUNT:
             account_id = mapping.account_id(kind, row)
         if kind is RecordKind.CASE:
-            key, is_open = mapping.bug_key(row)
-            bug_key = key if is_open else None
+            bug_key = self._open_bug(row, before)
         seq = 1 if before is None else before.seq + 1
         body = mapping.dump(row)
         return facts.Version(row.record_id, seq, account_id, bug_key, row.modified_at, digest, body, row.deleted)
+
+    def _open_bug(self, row: Row, before: facts.Known | None) -> str | None:
+        """The bug of an open case. One whose status cannot be read counts as before: not knowing is not closing."""
+        try:
+            key, is_open = self._crm.mapping.bug_key(row)
+        except UnmappableError:
+            return None if before is None else before.bug_key
+        return key if is_open else None
 
     def _touch(
         self,
