@@ -192,6 +192,8 @@ class Decider:
             progress.clear_dirty(tx, self._crm.name, mark)
 
     def _set_aside(self, tx: Connection, account_id: AccountId, records: Sequence[SetAside], now: datetime) -> None:
+        still = [(each.kind, each.record_id) for each in records]
+        progress.release_understood(tx, self._crm.name, account_id, still)
         for each in records:
             progress.put_in_quarantine(
                 tx, self._crm.name, each.kind, each.record_id, account_id, each.reason, now, modified=each.modified
@@ -211,9 +213,7 @@ class Decider:
         seen = self._seen_by_itself(tx, account, watch, account_fact)
         watch = seen or watch
         view = self._view(tx, account, account_fact.seen_at, set_aside)
-        problems = [each.reason for each in set_aside]
-        problems.extend(progress.quarantined_kinds(tx, self._crm.name, account_id))
-        view = replace(view, asked=watch.asked, complete=complete and not problems)
+        view = replace(view, asked=watch.asked, complete=complete and not set_aside)
         current = escalations.latest(tx, self._crm.name, account_id)
         return Situation(
             view=view,
@@ -232,7 +232,8 @@ class Decider:
             try:
                 account = self._crm.mapping.account(self._crm.mapping.load(RecordKind.ACCOUNT, fact.body))
             except UnmappableError as error:
-                set_aside.append(SetAside(RecordKind.ACCOUNT, fact.record_id, fact.modified, str(error)))
+                if not set_aside:
+                    set_aside.append(SetAside(RecordKind.ACCOUNT, fact.record_id, fact.modified, str(error)))
             else:
                 return replace(account, deleted=fact.gone), fact
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,6 +55,7 @@ _OF_KIND = and_(
     quarantine.c.kind == bindparam("kind"),
     listed(quarantine.c.record_id, "ids"),
 )
+_ASIDE = select(quarantine.c.record_id, quarantine.c.modified).where(_OF_KIND)
 _RELEASE = delete(quarantine).where(_OF_KIND)
 _ASIDE_OF = select(quarantine.c.kind, quarantine.c.record_id).where(
     quarantine.c.connector == bindparam("connector"), quarantine.c.account_id == bindparam("account_id")
@@ -226,15 +227,31 @@ def put_in_quarantine(
     tx.execute(_SET_ASIDE.on(tx), values)
 
 
-def release_from_quarantine(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: list[str]) -> None:
-    """Take records out that can be understood again."""
-    tx.execute(_RELEASE, {"connector": connector, "kind": kind.value, "ids": ids})
+def release_from_quarantine(
+    tx: Connection, connector: ConnectorName, kind: RecordKind, present: Mapping[str, str]
+) -> None:
+    """Take records out that came in another version than the one set aside; `present` gives each one's stamp.
+
+    The very same version read again is no news: it stays, and stays shown.
+    """
+    wanted = {"connector": connector, "kind": kind.value, "ids": list(present)}
+    other = [row[0] for row in tx.execute(_ASIDE, wanted) if row[1] != present[row[0]]]
+    _release(tx, connector, kind, other)
 
 
-def quarantined_kinds(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[str]:
-    """The records of one account that could not be understood: its evidence is then incomplete."""
-    wanted = {"connector": connector, "account_id": account_id}
-    return [f"{row[0]} {row[1]}" for row in tx.execute(_ASIDE_OF, wanted)]
+def release_understood(
+    tx: Connection, connector: ConnectorName, account_id: AccountId, still: Iterable[tuple[RecordKind, str]]
+) -> None:
+    """Take an account's records out that a decision understood; `still` are those that it did not."""
+    kept = {(kind.value, record_id) for kind, record_id in still}
+    for row in tx.execute(_ASIDE_OF, {"connector": connector, "account_id": account_id}).all():
+        if (row[0], row[1]) not in kept:
+            _release(tx, connector, RecordKind(row[0]), [row[1]])
+
+
+def _release(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: list[str]) -> None:
+    if ids:
+        tx.execute(_RELEASE, {"connector": connector, "kind": kind.value, "ids": ids})
 
 
 def quarantined(tx: Connection) -> list[str]:
