@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from worker import brakes
 from worker.core.model import ConnectorName, RecordKind
 from worker.core.policy import Policy
-from worker.decide import Decider, DecideReport, Detector
+from worker.decide import Decider, DecideReport
 from worker.deliver import Deliverer, LaneReport, Patience, lanes_of
 from worker.effects import Effects
 from worker.ports import Ports
 from worker.pull import KindRead, Puller, Reading, failed
 from worker.render import Renderer
+from worker.situation import Detector, Surveyor
 from worker.store import facts
 from worker.store.database import Store
 from worker.wiring import Crm, Outlet
@@ -63,7 +64,10 @@ class Cycle:
         effects = Effects(renderer, outlets)
         self._pullers = {crm.name: Puller(crm, store, ports, reading) for crm in crms}
         self._deciders = {
-            crm.name: Decider(crm, store, ports, policy, detector, effects, self._settle(crm, patience)) for crm in crms
+            crm.name: Decider(
+                crm, store, ports, policy, Surveyor(crm, policy, detector, self._settle(crm, patience)), effects
+            )
+            for crm in crms
         }
         lags = [crm.connector.capabilities().lookup_lag for crm in crms]
         lags += [outlet.notifier.capabilities().lookup_lag for outlet in outlets]
@@ -97,11 +101,20 @@ class Cycle:
         """Read one CRM and decide; nothing leaves the worker here."""
         reads = self._pullers[crm.name].run()
         complete = not failed(reads.values())
-        brake = self._brake(crm, complete=complete)
-        decided = self._deciders[crm.name].run(brake, complete=complete)
+        brake, decided = brakes.Brake(frozenset()), DecideReport()
+        if self._deciders[crm.name].wake():
+            brake = self._brake(crm, complete=complete)
+            decided = self._deciders[crm.name].run(brake, complete=complete)
+        return CrmReport(reads, decided, brake.hold, self._remember(crm, brake.hold))
+
+    def _remember(self, crm: Crm, hold: brakes.Hold | None) -> bool:
+        """Keep what waits for a yes where every process sees it. Returns whether that is news."""
+        with self._store.read() as tx:
+            nothing = hold is None and brakes.hold_of(tx, crm.name) is None
+        if nothing:
+            return False
         with self._store.begin() as tx:
-            alarm = brakes.set_hold(tx, crm.name, brake.hold)
-        return CrmReport(reads, decided, brake.hold, alarm)
+            return brakes.set_hold(tx, crm.name, hold)
 
     def _brake(self, crm: Crm, *, complete: bool) -> brakes.Brake:
         with self._store.read() as tx:

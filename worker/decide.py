@@ -7,78 +7,25 @@ everything or nothing. New escalations pass the brakes first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from worker.brakes import Brake
-from worker.core.model import (
-    Account,
-    AccountId,
-    AccountView,
-    AddNote,
-    AddTask,
-    Assessment,
-    BugReach,
-    Case,
-    CaseStatus,
-    Decision,
-    Dispute,
-    Escalation,
-    Flag,
-    Level,
-    Notify,
-    Observed,
-    RecordKind,
-    SetFlag,
-    TextHit,
-)
+from worker.core.model import Account, AccountId, AddNote, AddTask, Decision, Level, Notify, SetFlag
 from worker.core.policy import Policy
 from worker.core.reconcile import reconcile
-from worker.core.triggers import assess
-from worker.effects import Effects, FlagWrite, Subject, ensure_flag, wanted_flag
-from worker.mapping import UnmappableError
+from worker.effects import Effects, Subject, ensure_flag, wanted_flag
 from worker.ports import Ports
 from worker.render import Context
-from worker.store import escalations, facts, outbox, progress
-from worker.store.codec import decode
+from worker.situation import SetAside, Situation, Surveyor
+from worker.store import escalations, outbox, progress
 from worker.store.database import Store, StoreBusyError
 from worker.store.progress import Mark
 from worker.wiring import Crm
 
 _PAGE = 500
-
-
-class Detector(Protocol):
-    """Finds phrases in what customers wrote."""
-
-    def hits(self, case: Case) -> tuple[TextHit, ...]:
-        """The phrases of one case's customer-written text."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """A record of the account that could not be understood."""
-
-    kind: RecordKind
-    record_id: str
-    modified: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Everything that one decision rests on. `confirmed` is a flag of ours that the CRM showed by itself."""
-
-    view: AccountView
-    assessment: Assessment
-    current: Escalation | None
-    observed: Observed
-    set_aside: tuple[SetAside, ...] = ()
-    confirmed: Flag | None = None
 
 
 @dataclass(slots=True)
@@ -101,24 +48,21 @@ class Decider:
         store: Store,
         ports: Ports,
         policy: Policy,
-        detector: Detector,
+        surveyor: Surveyor,
         effects: Effects,
-        settle: timedelta,
         link: str = "",
     ) -> None:
         self._crm = crm
         self._store = store
         self._ports = ports
         self._policy = policy
-        self._detector = detector
+        self._surveyor = surveyor
         self._effects = effects
-        self._settle = settle
         self._link = link
 
     def run(self, brake: Brake, *, complete: bool) -> DecideReport:
         """Decide for every account that is marked or due. `complete` False: a read failed, so nothing is cleared."""
         report = DecideReport()
-        self._wake_due()
         for mark in self._marks():
             try:
                 self._decide(mark, brake, report, complete=complete)
@@ -128,10 +72,16 @@ class Decider:
                 report.failed.append((mark.account_id, f"{type(error).__name__}: {error}"))
         return report
 
-    def _wake_due(self) -> None:
+    def wake(self) -> bool:
+        """Mark the accounts whose timer is due. Returns whether there is anything to decide."""
         now = self._ports.now()
-        with self._store.begin() as tx:
-            progress.mark_dirty(tx, self._crm.name, progress.due_accounts(tx, self._crm.name, now), now)
+        with self._store.read() as tx:
+            due = progress.due_accounts(tx, self._crm.name, now)
+            marked = progress.dirty_accounts(tx, self._crm.name, 1)
+        if due:
+            with self._store.begin() as tx:
+                progress.mark_dirty(tx, self._crm.name, due, now)
+        return bool(due or marked)
 
     def _marks(self) -> Iterator[Mark]:
         after = ""
@@ -156,7 +106,7 @@ class Decider:
 
     def _would_open(self, tx: Connection, account_id: AccountId, now: datetime, *, complete: bool) -> Level | None:
         try:
-            situation = self.situation(tx, account_id, now, complete=complete)
+            situation = self._surveyor.situation(tx, account_id, now, complete=complete)
             return None if situation is None else _opens(situation, self._reconcile(situation, now))
         except Exception:  # noqa: BLE001  counted and named when it is decided
             return None
@@ -164,7 +114,7 @@ class Decider:
     def _decide(self, mark: Mark, brake: Brake, report: DecideReport, *, complete: bool) -> None:
         now = self._ports.now()
         with self._store.begin() as tx:
-            situation = self.situation(tx, mark.account_id, now, complete=complete)
+            situation = self._surveyor.situation(tx, mark.account_id, now, complete=complete)
             if situation is None:
                 self._give_up(tx, mark, now, complete=complete)
                 return
@@ -186,7 +136,7 @@ class Decider:
         While a read fails the mark stays: the account may be on the page that is missing.
         """
         set_aside: list[SetAside] = []
-        self._account(tx, mark.account_id, set_aside)
+        self._surveyor.understood(tx, mark.account_id, set_aside)
         self._set_aside(tx, mark.account_id, set_aside, now)
         if complete or set_aside:
             progress.clear_dirty(tx, self._crm.name, mark)
@@ -199,103 +149,12 @@ class Decider:
                 tx, self._crm.name, each.kind, each.record_id, account_id, each.reason, now, modified=each.modified
             )
 
+    def situation(self, tx: Connection, account_id: AccountId, now: datetime, *, complete: bool) -> Situation | None:
+        """What a decision on this account would rest on now; for those who only want to look."""
+        return self._surveyor.situation(tx, account_id, now, complete=complete)
+
     def _reconcile(self, situation: Situation, now: datetime) -> Decision:
         return reconcile(situation.view, situation.assessment, situation.current, situation.observed, self._policy, now)
-
-    def situation(self, tx: Connection, account_id: AccountId, now: datetime, *, complete: bool) -> Situation | None:
-        """What is known of an account now, None when it was never understood. Reads only."""
-        set_aside: list[SetAside] = []
-        known = self._account(tx, account_id, set_aside)
-        if known is None:
-            return None
-        account, account_fact = known
-        watch = progress.watch_of(tx, self._crm.name, account_id)
-        seen = self._seen_by_itself(tx, account, watch, account_fact)
-        watch = seen or watch
-        view = self._view(tx, account, account_fact.seen_at, set_aside)
-        view = replace(view, asked=watch.asked, complete=complete and not set_aside)
-        current = escalations.latest(tx, self._crm.name, account_id)
-        return Situation(
-            view=view,
-            assessment=assess(view, self._policy, now),
-            current=None if current is None else replace(current, written=watch.written),
-            observed=self._observed(tx, account, account_fact, watch, now),
-            set_aside=tuple(set_aside),
-            confirmed=None if seen is None else seen.written,
-        )
-
-    def _account(
-        self, tx: Connection, account_id: AccountId, set_aside: list[SetAside]
-    ) -> tuple[Account, facts.Fact] | None:
-        """The account as last understood: a version that cannot be mapped is set aside, the one before it counts."""
-        for fact in facts.account_facts(tx, self._crm.name, account_id):
-            try:
-                account = self._crm.mapping.account(self._crm.mapping.load(RecordKind.ACCOUNT, fact.body))
-            except UnmappableError as error:
-                if not set_aside:
-                    set_aside.append(SetAside(RecordKind.ACCOUNT, fact.record_id, fact.modified, str(error)))
-            else:
-                return replace(account, deleted=fact.gone), fact
-        return None
-
-    def _view(self, tx: Connection, account: Account, read_at: datetime, set_aside: list[SetAside]) -> AccountView:
-        cases: list[Case] = []
-        disputes: list[Dispute] = []
-        for fact in facts.attached_facts(tx, self._crm.name, account.id):
-            if fact.gone:
-                continue
-            try:
-                self._attach(fact, cases, disputes)
-            except UnmappableError as error:
-                set_aside.append(SetAside(fact.kind, fact.record_id, fact.modified, str(error)))
-        open_cases = [case for case in cases if case.status is CaseStatus.OPEN]
-        reached = facts.bug_accounts(tx, self._crm.name, [case.bug_key for case in open_cases if case.bug_key])
-        return AccountView(
-            account=account,
-            cases=tuple(cases),
-            disputes=tuple(disputes),
-            bugs=tuple(BugReach(key, accounts) for key, accounts in sorted(reached.items())),
-            hits=tuple(hit for case in open_cases for hit in self._detector.hits(case)),
-            read_at=read_at,
-        )
-
-    def _attach(self, fact: facts.Fact, cases: list[Case], disputes: list[Dispute]) -> None:
-        row = self._crm.mapping.load(fact.kind, fact.body)
-        if fact.kind is RecordKind.CASE:
-            cases.append(self._crm.mapping.case(row))
-        else:
-            disputes.append(self._crm.mapping.dispute(row))
-
-    def _seen_by_itself(
-        self, tx: Connection, account: Account, watch: progress.Watch, fact: facts.Fact
-    ) -> progress.Watch | None:
-        """A write whose answer was lost, seen in the CRM: it is ours, not a person's doing."""
-        if watch.written == account.flag:
-            return None
-        for payload in outbox.unconfirmed_flags(tx, self._crm.name, account.id):
-            if decode(payload, FlagWrite).flag == account.flag:
-                return replace(watch, written=account.flag, written_at=fact.seen_at)
-        return None
-
-    def _observed(
-        self, tx: Connection, account: Account, fact: facts.Fact, watch: progress.Watch, now: datetime
-    ) -> Observed:
-        """What the CRM shows, and whether a write of ours makes that old."""
-        pending = outbox.pending_flag(tx, self._crm.name, account.id)
-        if pending is not None:
-            return Observed(account.flag, fact.seen_at, decode(pending.intent.payload, FlagWrite).flag)
-        if watch.written is None or watch.written_at is None or account.flag == watch.written:
-            return Observed(account.flag, fact.seen_at)
-        if fact.seen_at <= watch.written_at:
-            return Observed(account.flag, fact.seen_at, self._unless_lost(watch, now))
-        recent = now < watch.written_at + self._settle
-        return Observed(account.flag, fact.seen_at, watch.written if recent else None, doubtful=recent)
-
-    def _unless_lost(self, watch: progress.Watch, now: datetime) -> Flag | None:
-        """The flag as written, until reads that began long after the write still do not show it."""
-        settled = (watch.written_at or now) + self._settle
-        lost = watch.read_at is not None and watch.read_at > settled and now > settled
-        return None if lost else watch.written
 
     def _save(self, tx: Connection, situation: Situation, decision: Decision, now: datetime) -> None:
         account = situation.view.account
@@ -356,4 +215,4 @@ def _subject(crm: Crm, account: Account, decision: Decision) -> Subject:
     return Subject(crm.name, account.id, escalation.id, escalation.level, account.language)
 
 
-__all__ = ["DecideReport", "Decider", "Detector", "Situation"]
+__all__ = ["DecideReport", "Decider"]

@@ -191,17 +191,21 @@ class Deliverer:
 
     def run(self) -> dict[str, LaneReport]:
         """Bring about what is due now. Returns when nothing is due any more or the lanes rest."""
-        return {lane.name: self._guarded(lane) for lane in self._lanes}
+        with self._store.read() as tx:
+            waiting = outbox.waiting_lanes(tx)
+        return {lane.name: self._guarded(lane, idle=lane.name not in waiting) for lane in self._lanes}
 
     def waiting(self) -> bool:
         """Whether effects are on trial whose fate is open."""
         with self._store.read() as tx:
             return bool(outbox.in_state(tx, State.TRYING, State.UNKNOWN, limit=1))
 
-    def _guarded(self, lane: Lane) -> LaneReport:
+    def _guarded(self, lane: Lane, *, idle: bool) -> LaneReport:
         report = LaneReport()
         if self._resting.get(lane.name, 0.0) > self._ports.monotonic():
             report.failure = "resting after a failure"
+            return report
+        if idle:
             return report
         try:
             self._expire(lane)

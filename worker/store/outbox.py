@@ -118,6 +118,7 @@ _RUNS = (
     .limit(bindparam("most"))
 )
 """The due effects of each account up to the first one that is not: a target that keeps the order takes them at once."""
+_WAITING = select(outbox.c.lane).where(one_of(outbox.c.state, PENDING)).distinct()
 _ADD = Insert(
     outbox,
     (
@@ -240,6 +241,11 @@ def replace_flag(tx: Connection, intent: Intent, now: datetime) -> None:
 def next_flag_no(tx: Connection, connector: ConnectorName, account_id: AccountId) -> int:
     """Counts the flag writes of an account, for their keys."""
     return int(tx.execute(_FLAG_COUNT, {"of_connector": connector, "of_account": account_id}).scalar_one()) + 1
+
+
+def waiting_lanes(tx: Connection) -> frozenset[str]:
+    """The lanes with effects that are not settled."""
+    return frozenset(row[0] for row in tx.execute(_WAITING))
 
 
 def claim(

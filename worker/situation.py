@@ -1,0 +1,173 @@
+"""What one decision rests on: the account, its records, what is remembered of it, and what the CRM shows of its flag.
+
+Reads only. A record that cannot be understood is set aside and named; the last version that was understood counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from worker.core.model import (
+    Account,
+    AccountId,
+    AccountView,
+    Assessment,
+    BugReach,
+    Case,
+    CaseStatus,
+    Dispute,
+    Escalation,
+    Flag,
+    Observed,
+    RecordKind,
+    TextHit,
+)
+from worker.core.policy import Policy
+from worker.core.triggers import assess
+from worker.effects import FlagWrite
+from worker.mapping import UnmappableError
+from worker.store import escalations, facts, outbox, progress
+from worker.store.codec import decode
+from worker.wiring import Crm
+
+
+class Detector(Protocol):
+    """Finds phrases in what customers wrote."""
+
+    def hits(self, case: Case) -> tuple[TextHit, ...]:
+        """The phrases of one case's customer-written text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A record of the account that could not be understood."""
+
+    kind: RecordKind
+    record_id: str
+    modified: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything that one decision rests on. `confirmed` is a flag of ours that the CRM showed by itself."""
+
+    view: AccountView
+    assessment: Assessment
+    current: Escalation | None
+    observed: Observed
+    set_aside: tuple[SetAside, ...] = ()
+    confirmed: Flag | None = None
+
+
+class Surveyor:
+    """Looks at the accounts of one CRM. `settle`: how long after a write a read may still show what was before it."""
+
+    def __init__(self, crm: Crm, policy: Policy, detector: Detector, settle: timedelta) -> None:
+        self._crm = crm
+        self._policy = policy
+        self._detector = detector
+        self._settle = settle
+
+    def situation(self, tx: Connection, account_id: AccountId, now: datetime, *, complete: bool) -> Situation | None:
+        """What is known of an account now, None when it was never understood. Reads only."""
+        set_aside: list[SetAside] = []
+        known = self.understood(tx, account_id, set_aside)
+        if known is None:
+            return None
+        account, account_fact = known
+        watch = progress.watch_of(tx, self._crm.name, account_id)
+        seen = self._seen_by_itself(tx, account, watch, account_fact)
+        watch = seen or watch
+        view = self._view(tx, account, account_fact.seen_at, set_aside)
+        view = replace(view, asked=watch.asked, complete=complete and not set_aside)
+        current = escalations.latest(tx, self._crm.name, account_id)
+        return Situation(
+            view=view,
+            assessment=assess(view, self._policy, now),
+            current=None if current is None else replace(current, written=watch.written),
+            observed=self._observed(tx, account, account_fact, watch, now),
+            set_aside=tuple(set_aside),
+            confirmed=None if seen is None else seen.written,
+        )
+
+    def understood(
+        self, tx: Connection, account_id: AccountId, set_aside: list[SetAside]
+    ) -> tuple[Account, facts.Fact] | None:
+        """The account as last understood: a version that cannot be mapped is set aside, the one before it counts."""
+        for fact in facts.account_facts(tx, self._crm.name, account_id):
+            try:
+                account = self._crm.mapping.account(self._crm.mapping.load(RecordKind.ACCOUNT, fact.body))
+            except UnmappableError as error:
+                if not set_aside:
+                    set_aside.append(SetAside(RecordKind.ACCOUNT, fact.record_id, fact.modified, str(error)))
+            else:
+                return replace(account, deleted=fact.gone), fact
+        return None
+
+    def _view(self, tx: Connection, account: Account, read_at: datetime, set_aside: list[SetAside]) -> AccountView:
+        cases: list[Case] = []
+        disputes: list[Dispute] = []
+        for fact in facts.attached_facts(tx, self._crm.name, account.id):
+            if fact.gone:
+                continue
+            try:
+                self._attach(fact, cases, disputes)
+            except UnmappableError as error:
+                set_aside.append(SetAside(fact.kind, fact.record_id, fact.modified, str(error)))
+        open_cases = [case for case in cases if case.status is CaseStatus.OPEN]
+        reached = facts.bug_accounts(tx, self._crm.name, [case.bug_key for case in open_cases if case.bug_key])
+        return AccountView(
+            account=account,
+            cases=tuple(cases),
+            disputes=tuple(disputes),
+            bugs=tuple(BugReach(key, accounts) for key, accounts in sorted(reached.items())),
+            hits=tuple(hit for case in open_cases for hit in self._detector.hits(case)),
+            read_at=read_at,
+        )
+
+    def _attach(self, fact: facts.Fact, cases: list[Case], disputes: list[Dispute]) -> None:
+        row = self._crm.mapping.load(fact.kind, fact.body)
+        if fact.kind is RecordKind.CASE:
+            cases.append(self._crm.mapping.case(row))
+        else:
+            disputes.append(self._crm.mapping.dispute(row))
+
+    def _seen_by_itself(
+        self, tx: Connection, account: Account, watch: progress.Watch, fact: facts.Fact
+    ) -> progress.Watch | None:
+        """A write whose answer was lost, seen in the CRM: it is ours, not a person's doing."""
+        if watch.written == account.flag:
+            return None
+        for payload in outbox.unconfirmed_flags(tx, self._crm.name, account.id):
+            if decode(payload, FlagWrite).flag == account.flag:
+                return replace(watch, written=account.flag, written_at=fact.seen_at)
+        return None
+
+    def _observed(
+        self, tx: Connection, account: Account, fact: facts.Fact, watch: progress.Watch, now: datetime
+    ) -> Observed:
+        """What the CRM shows, and whether a write of ours makes that old."""
+        pending = outbox.pending_flag(tx, self._crm.name, account.id)
+        if pending is not None:
+            return Observed(account.flag, fact.seen_at, decode(pending.intent.payload, FlagWrite).flag)
+        if watch.written is None or watch.written_at is None or account.flag == watch.written:
+            return Observed(account.flag, fact.seen_at)
+        if fact.seen_at <= watch.written_at:
+            return Observed(account.flag, fact.seen_at, self._unless_lost(watch, now))
+        recent = now < watch.written_at + self._settle
+        return Observed(account.flag, fact.seen_at, watch.written if recent else None, doubtful=recent)
+
+    def _unless_lost(self, watch: progress.Watch, now: datetime) -> Flag | None:
+        """The flag as written, until reads that began long after the write still do not show it."""
+        settled = (watch.written_at or now) + self._settle
+        lost = watch.read_at is not None and watch.read_at > settled and now > settled
+        return None if lost else watch.written
+
+
+__all__ = ["Detector", "SetAside", "Situation", "Surveyor"]
