@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,6 +44,10 @@ T = TypeVar("T")
 
 _TRUE = frozenset({"true", "1", "yes", "ya", "y"})
 _FALSE = frozenset({"false", "0", "no", "tidak", "n", ""})
+_STIRRING = ("pr_risk", "churn_signals", "wish")
+"""Account fields that ask for something when they say anything."""
+_DIGEST_LENGTH = 12
+_SAYS_NOTHING = (None, False, "", "none")
 
 
 class UnmappableError(ValueError):
@@ -67,9 +72,15 @@ class CrmMapping:
         self._decoders = {kind: msgspec.json.Decoder(shape, float_hook=Decimal) for kind, shape in self._shapes.items()}
         self._encoder = msgspec.json.Encoder()
         account = kinds[RecordKind.ACCOUNT].fields
+        health = account["health"]
         self._green = frozenset(
-            word for word, ours in account["health"].values.items() if ours == Colour.GREEN.value
+            word
+            for words in (health.values, health.written)
+            for word, ours in words.items()
+            if ours == Colour.GREEN.value
         ) | {Colour.GREEN.value}
+        self._stirring = attrgetter("flag_escalated", "deleted", *(name for name in _STIRRING if name in account))
+        self._stamp_marks = {kind: b',"%s":"' % each.modified_field.encode() for kind, each in kinds.items()}
         self._flag_fields = {name: account[name].field for name in FLAG_FIELDS}
 
     def query(
@@ -122,28 +133,30 @@ class CrmMapping:
         """Whether this record alone cannot ask for anything. Raises UnmappableError where it cannot be told."""
         if kind is not RecordKind.ACCOUNT:
             return not self._is_open(kind, row)
-        health = getattr(row, "health", None)
-        if not isinstance(health, str) or health.strip().casefold() not in self._green:
+        health = getattr(row, "health")  # noqa: B009  the shape is made at run time
+        if not isinstance(health, str) or (health not in self._green and health.strip().casefold() not in self._green):
             return False
-        if row.deleted or getattr(row, "flag_escalated", None) or getattr(row, "pr_risk", None):
+        if row.deleted:
             return False
-        return not getattr(row, "churn_signals", None) and getattr(row, "wish", None) in (None, "", "none")
+        said = self._stirring(row)
+        return not any(said) or all(value in _SAYS_NOTHING for value in said)
 
     def stamp(self, row: Row) -> datetime:
         """When the CRM changed it last, aware UTC."""
         return _moment(row, "modified_at", row.modified_at)
 
-    def dump(self, row: Row) -> bytes:
-        """The mapped fields as JSON, in the CRM's words."""
-        return self._encoder.encode(row)
+    def content(self, kind: RecordKind, row: Row) -> tuple[bytes, bytes]:
+        """The mapped fields as JSON in the CRM's words, and a digest that is equal exactly when they are, whatever the
+        modified stamp says.
+        """
+        body = self._encoder.encode(row)
+        head, mark, rest = body.partition(self._stamp_marks[kind])
+        same = head + rest[rest.index(b'"') :] if mark else body
+        return body, hashlib.sha256(same).digest()[:_DIGEST_LENGTH]
 
     def load(self, kind: RecordKind, body: bytes) -> Row:
         """A stored record back."""
         return self._decoders[kind].decode(body)
-
-    def digest(self, row: Row) -> bytes:
-        """Equal exactly when the mapped fields are, whatever the modified stamp says."""
-        return hashlib.blake2b(self._encoder.encode(msgspec.structs.astuple(row)[2:]), digest_size=12).digest()
 
     def flag_object(self) -> str:
         """The object that carries the flag."""

@@ -11,7 +11,7 @@ from tests.simulation.history import run_seed
 from worker import effects
 from worker.core import reconcile
 from worker.deliver import Deliverer
-from worker.pull import Puller
+from worker.mirror import Mirror
 from worker.store import outbox
 
 
@@ -35,7 +35,7 @@ def _no_look_up(self, lane, report):
 SABOTAGE = {
     "look-up before resend": (patch.object(Deliverer, "_resolve", _no_look_up), range(1, 7)),
     "a person's hand on the flag is an override": (patch.object(reconcile, "heed_flag", lambda *_: None), range(1, 5)),
-    "the mark in the page's transaction": (patch.object(Puller, "_mark", lambda *_: None), range(1, 3)),
+    "the mark in the page's transaction": (patch.object(Mirror, "_mark", lambda *_: None), range(1, 3)),
     "key names the event": (
         patch.object(
             effects, "key_of", lambda subject, event, number, channel, part="": f"{subject.account_id}{channel}"

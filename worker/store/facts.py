@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, tuple_
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, select, tuple_
 
 from worker.core.model import AccountId, BugKey, ConnectorName, RecordKind
 from worker.store.codec import instant, micros
 from worker.store.schema import fact
-from worker.store.statements import listed
+from worker.store.statements import add_rows, driver_rows, listed
 
 _newer = fact.alias("newer")
 _IS_NEWEST = ~exists().where(
@@ -42,7 +42,6 @@ _KNOWN = (
     .order_by(fact.c.record_id, fact.c.seq)
 )
 _ANY = select(fact.c.seq).where(_OF_KIND).limit(1)
-_APPEND = insert(fact)
 _VERSIONS = select(*_SEEN).where(_OF_CONNECTOR, _THE_ACCOUNT).order_by(fact.c.seq.desc()).limit(bindparam("most"))
 _ATTACHED = select(*_SEEN).where(_OF_CONNECTOR, _OF_ACCOUNT, _IS_NEWEST).order_by(fact.c.kind, fact.c.record_id)
 _HISTORY = (
@@ -63,10 +62,10 @@ _RESTED_ON = select(fact.c.kind, fact.c.record_id).where(
 _NEWEST = select(fact).where(_OF_KIND, listed(fact.c.record_id, "ids"), _IS_NEWEST)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The newest version of a record, without its body."""
+class Known(NamedTuple):
+    """The newest version of a record, without its body. A tuple, since a full read makes one for every record."""
 
+    record_id: str
     seq: int
     digest: bytes
     account_id: str | None
@@ -104,8 +103,8 @@ class Fact:
 
 def known(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Sequence[str]) -> dict[str, Known]:
     """The newest versions of these records."""
-    rows = tx.execute(_KNOWN, {"connector": connector, "kind": kind.value, "ids": ids})
-    return {row[0]: Known(row[1], row[2], row[3], row[4], row[5], bool(row[6])) for row in rows}
+    found = tx.execute(_KNOWN, {"connector": connector, "kind": kind.value, "ids": ids})
+    return {row[0]: Known._make(row) for row in driver_rows(found)}
 
 
 def empty(tx: Connection, connector: ConnectorName, kind: RecordKind) -> bool:
@@ -118,24 +117,17 @@ def append(
 ) -> None:
     """Add versions of records; earlier ones stay as history."""
     seen = micros(seen_at)
-    rows = [
-        {
-            "connector": connector,
-            "kind": kind.value,
-            "record_id": version.record_id,
-            "seq": version.seq,
-            "account_id": version.account_id,
-            "bug_key": version.bug_key,
-            "modified": version.modified,
-            "seen_at": seen,
-            "gone": int(version.gone),
-            "digest": version.digest,
-            "body": version.body,
-        }
-        for version in versions
-    ]
-    if rows:
-        tx.execute(_APPEND, rows)
+    add_rows(
+        tx,
+        fact,
+        [
+            (
+                *(connector, kind.value, each.record_id, each.seq, each.account_id, each.bug_key),
+                *(each.modified, seen, int(each.gone), each.digest, each.body),
+            )
+            for each in versions
+        ],
+    )
 
 
 def _fact(row: Any) -> Fact:

@@ -38,7 +38,6 @@ fact = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
     comment="what the CRM said, version by version; the newest seq of a record is its present state",
-    sqlite_with_rowid=False,
 )
 Index(
     "ix_fact_account",

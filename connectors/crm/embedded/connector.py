@@ -32,8 +32,15 @@ from connectors.base import (
 from connectors.crm.embedded.database import EmbeddedCrm, in_words, micros, moment, plain
 
 _REFERENCES = ("owner", "manager")
+_Row = tuple[int, str, str, str | None, str | None]
+"""Stamp, id, body, and whom the record names as owner and manager."""
 _CAPABILITIES = Capabilities(
-    batch_size=200, exactly_once=True, conditional=True, finds=True, settle=timedelta(seconds=5)
+    batch_size=200,
+    exactly_once=True,
+    conditional=True,
+    finds=True,
+    settle=timedelta(seconds=5),
+    states_every=timedelta(minutes=10),  # nothing is calculated here: every change moves the stamp
 )
 
 
@@ -85,11 +92,10 @@ class EmbeddedConnector:
         people = self._people(query)
         decoder = msgspec.json.Decoder(list[query.shape], float_hook=Decimal)  # type: ignore[name-defined]  # a type made at run time
         for rows in self._pages(query):
-            bodies = [_expanded(row[2], people) if people else row[2] for row in rows]
-            decoded, bad = _decoded(decoder, query.shape, rows, bodies)
+            decoded, bad = _decoded(decoder, query.shape, rows, _expanded(rows, people))
             yield Page(decoded, Cursor(moment(rows[-1][0]), rows[-1][1]), bad)
 
-    def _pages(self, query: Query[R]) -> Iterator[list[tuple[int, str, str]]]:
+    def _pages(self, query: Query[R]) -> Iterator[list[_Row]]:
         if query.ids is not None:
             yield from self._by_ids(query, list(query.ids))
             return
@@ -98,7 +104,7 @@ class EmbeddedConnector:
         if query.since is not None:
             stamp, after = micros(query.since.stamp), query.since.record_id
         statement = (
-            "SELECT stamp, id, body FROM record WHERE object = ? AND (stamp, id) {sign} (?, ?)"  # noqa: S608
+            "SELECT stamp, id, body, owner_id, manager_id FROM record WHERE object = ? AND (stamp, id) {sign} (?, ?)"  # noqa: S608
             + condition
             + " ORDER BY stamp, id LIMIT ?"
         )
@@ -116,14 +122,14 @@ class EmbeddedConnector:
                 return
             stamp, after, sign = rows[-1][0], rows[-1][1], ">"
 
-    def _by_ids(self, query: Query[R], ids: list[str]) -> Iterator[list[tuple[int, str, str]]]:
+    def _by_ids(self, query: Query[R], ids: list[str]) -> Iterator[list[_Row]]:
         for start in range(0, len(ids), query.page_size):
             wanted = msgspec.json.encode(ids[start : start + query.page_size]).decode()
             with self.crm.errors():
                 rows = (
                     self.crm.connection()
                     .execute(
-                        "SELECT stamp, id, body FROM record WHERE object = ? "
+                        "SELECT stamp, id, body, owner_id, manager_id FROM record WHERE object = ? "
                         "AND id IN (SELECT value FROM json_each(?)) ORDER BY stamp, id",
                         (query.object_name, wanted),
                     )
@@ -132,7 +138,7 @@ class EmbeddedConnector:
             if rows:
                 yield rows
 
-    def _people(self, query: Query[R]) -> dict[str, dict[str, str]]:
+    def _people(self, query: Query[R]) -> dict[str, dict[str | None, str]]:
         """For each reference that the shape wants expanded, each user's fields as a piece of JSON."""
         dotted = [name for name in query.shape.__struct_encode_fields__ if "." in name]
         wanted = {prefix: [name for name in dotted if name.startswith(f"{prefix}.")] for prefix in _REFERENCES}
@@ -250,25 +256,19 @@ def _alternative(where: Mapping[str, Sequence[Value]]) -> tuple[str, list[object
 
 def _piece(names: Sequence[str], fields: Mapping[str, object]) -> str:
     values = {name: fields.get(name.partition(".")[2]) for name in names}
-    return msgspec.json.encode(values).decode()[1:-1]
+    return f",{msgspec.json.encode(values).decode()[1:-1]}"
 
 
-def _expanded(body: str, people: dict[str, dict[str, str]]) -> str:
-    """The document with the fields of the users that it names. Documents are written compactly, by this package."""
-    for prefix, pieces in people.items():
-        mark = f'"{prefix}_id":"'
-        start = body.find(mark)
-        if start < 0:
-            continue
-        start += len(mark)
-        piece = pieces.get(body[start : body.index('"', start)])
-        if piece:
-            body = f"{body[:-1]},{piece}}}"
-    return body
+def _expanded(rows: Sequence[_Row], people: dict[str, dict[str | None, str]]) -> list[str]:
+    """The documents with the fields of the users that they name. They are written compactly, by this package."""
+    if not people:
+        return [row[2] for row in rows]
+    owners, managers = (people.get(prefix, {}).get for prefix in _REFERENCES)
+    return [f"{row[2][:-1]}{owners(row[3], '')}{managers(row[4], '')}}}" for row in rows]
 
 
 def _decoded(
-    decoder: msgspec.json.Decoder[list[R]], shape: type[R], rows: Sequence[tuple[int, str, str]], bodies: Sequence[str]
+    decoder: msgspec.json.Decoder[list[R]], shape: type[R], rows: Sequence[_Row], bodies: Sequence[str]
 ) -> tuple[list[R], list[BadRow]]:
     """The page in one step; only when that fails row by row, so that one bad row is told from the good ones."""
     try:

@@ -26,7 +26,10 @@ _encoder = msgspec.json.Encoder()
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (
-  object TEXT NOT NULL, id TEXT NOT NULL, stamp INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (object, id)
+  object TEXT NOT NULL, id TEXT NOT NULL, stamp INTEGER NOT NULL, body TEXT NOT NULL,
+  owner_id TEXT GENERATED ALWAYS AS (json_extract(body, '$.owner_id')) STORED,
+  manager_id TEXT GENERATED ALWAYS AS (json_extract(body, '$.manager_id')) STORED,
+  PRIMARY KEY (object, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS record_stamp ON record (object, stamp, id);
 CREATE INDEX IF NOT EXISTS record_account ON record (object, json_extract(body, '$.account_id'))
@@ -48,6 +51,16 @@ CREATE TABLE IF NOT EXISTS task (
 CREATE INDEX IF NOT EXISTS task_account ON task (account_id, at);
 CREATE TABLE IF NOT EXISTS field (object TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (object, name)) WITHOUT ROWID;
 """
+_PUT = "INSERT OR REPLACE INTO record (object, id, stamp, body) VALUES (?, ?, ?, ?)"
+_OLDER_FILE = """
+ALTER TABLE record RENAME TO record_before;
+DROP INDEX IF EXISTS record_stamp; DROP INDEX IF EXISTS record_account; DROP INDEX IF EXISTS record_state;
+"""
+_REFILL = """
+INSERT INTO record (object, id, stamp, body) SELECT object, id, stamp, body FROM record_before;
+DROP TABLE record_before;
+"""
+"""A file of an earlier release, whose records do not keep their references apart, is made over when it is opened."""
 
 STANDARD_FIELDS: Mapping[str, tuple[str, ...]] = {
     "account": (
@@ -125,11 +138,18 @@ class EmbeddedCrm:
         path.parent.mkdir(parents=True, exist_ok=True)
         with crm.errors():
             connection = crm._open()
-            connection.executescript(_SCHEMA)
+            older = crm._is_older(connection)
+            script = f"{_OLDER_FILE}{_SCHEMA}{_REFILL}" if older else _SCHEMA
+            connection.executescript(f"BEGIN IMMEDIATE;{script}COMMIT;")
         with crm.writing() as tx:
             rows = [(name, field) for name, fields in STANDARD_FIELDS.items() for field in fields]
             tx.executemany("INSERT OR IGNORE INTO field VALUES (?, ?)", rows)
         return crm
+
+    @staticmethod
+    def _is_older(connection: sqlite3.Connection) -> bool:
+        columns = {row[1] for row in connection.execute("PRAGMA table_xinfo(record)")}
+        return bool(columns) and "owner_id" not in columns
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -179,9 +199,9 @@ class EmbeddedCrm:
                 raise
             tx.execute("COMMIT")
 
-    def stamp(self, tx: sqlite3.Connection) -> int:
-        """The next stamp: the clock, or just after the newest one when the clock went back."""
-        newest = tx.execute("SELECT max(stamp) FROM record WHERE object = 'account'").fetchone()[0] or 0
+    def stamp(self, tx: sqlite3.Connection, object_name: str) -> int:
+        """The next stamp of an object: the clock, or just after the newest one when the clock went back."""
+        newest = tx.execute("SELECT max(stamp) FROM record WHERE object = ?", (object_name,)).fetchone()[0] or 0
         return max(micros(self._now()), newest + 1)
 
     def fields_of(self, object_name: str) -> frozenset[str]:
@@ -222,8 +242,8 @@ class EmbeddedCrm:
             if merged == present:
                 return Stored(object_name, record_id, moment(before[0]), present)
             tx.execute("INSERT OR REPLACE INTO past VALUES (?, ?, ?, ?)", (object_name, record_id, *before))
-        stamp = self.stamp(tx)
-        tx.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", document(object_name, record_id, stamp, merged))
+        stamp = self.stamp(tx, object_name)
+        tx.execute(_PUT, document(object_name, record_id, stamp, merged))
         return Stored(object_name, record_id, moment(stamp), merged)
 
     def load(
@@ -236,7 +256,7 @@ class EmbeddedCrm:
         old = (document(name, key, micros(at), fields) for name, key, at, fields in past)
         with self.writing() as tx:
             tx.executemany("INSERT OR REPLACE INTO past VALUES (?, ?, ?, ?)", old)
-            return tx.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", rows).rowcount
+            return tx.executemany(_PUT, rows).rowcount
 
     def get(self, object_name: str, record_id: str) -> Stored | None:
         """One record."""

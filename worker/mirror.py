@@ -1,0 +1,161 @@
+"""A page of records into the mirror: what changed, whose accounts that touches, and what cannot be understood.
+
+One transaction a page, which the caller opens; everything here happens in it or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from connectors.base import Page, Row
+from worker.core.model import AccountId, ConnectorName, RecordKind
+from worker.mapping import CrmMapping, UnmappableError
+from worker.store import facts, progress
+
+
+@dataclass(slots=True)
+class _Touched:
+    """What a page changes besides its own records."""
+
+    accounts: set[AccountId] = field(default_factory=set)
+    bug_keys: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was known before the page. `watched`: accounts the worker has to do with, and when it wrote their flag."""
+
+    known: Mapping[str, facts.Known]
+    watched: Mapping[str, datetime | None]
+    first_load: bool
+
+
+_NOTHING = _Before({}, {}, first_load=True)
+
+
+class Mirror:
+    """The mirror of one CRM."""
+
+    def __init__(self, connector: ConnectorName, mapping: CrmMapping) -> None:
+        self._connector = connector
+        self._mapping = mapping
+
+    def take(self, tx: Connection, kind: RecordKind, page: Page[Row], began: datetime, *, first_load: bool) -> int:
+        """Store what is new and mark the accounts that must be decided. Returns how many records changed.
+
+        `began`: when the read that brought the page began. `first_load`: nothing of this kind is stored yet.
+        """
+        rows = list({row.record_id: row for row in page.rows}.values())
+        before = _NOTHING if first_load else self._before(tx, kind, rows)
+        touched = _Touched()
+        versions = self._versions(kind, rows, before, touched)
+        facts.append(tx, self._connector, kind, versions, began)
+        if not first_load:
+            present = {row.record_id: row.modified_at for row in rows}
+            progress.release_from_quarantine(tx, self._connector, kind, present)
+            if kind is RecordKind.ACCOUNT and before.watched:
+                progress.saw_accounts(tx, self._connector, list(before.watched), began)
+        self._set_aside(tx, kind, page, began)
+        self._mark(tx, touched, began)
+        return len(versions)
+
+    def _before(self, tx: Connection, kind: RecordKind, rows: Sequence[Row]) -> _Before:
+        ids = [row.record_id for row in rows]
+        concerned = ids
+        if kind is not RecordKind.ACCOUNT:
+            owners = (self._mapping.account_id(kind, row) for row in rows)
+            concerned = [account for account in owners if account is not None]
+        watched = progress.watched(tx, self._connector, concerned)
+        return _Before(facts.known(tx, self._connector, kind, ids), watched, first_load=False)
+
+    def _versions(
+        self, kind: RecordKind, rows: Sequence[Row], before: _Before, touched: _Touched
+    ) -> list[facts.Version]:
+        content, known = self._mapping.content, before.known
+        watched = before.watched if kind is RecordKind.ACCOUNT else {}
+        versions: list[facts.Version] = []
+        for row in rows:
+            body, digest = content(kind, row)
+            last = known.get(row.record_id)
+            if last is not None and _same(last, digest, row, watched):
+                continue
+            version = self._version(kind, row, last, digest, body)
+            versions.append(version)
+            self._touch(touched, kind, row, last, version, before)
+        return versions
+
+    def _version(
+        self, kind: RecordKind, row: Row, last: facts.Known | None, digest: bytes, body: bytes
+    ) -> facts.Version:
+        seq = 1 if last is None else last.seq + 1
+        if kind is RecordKind.ACCOUNT:
+            return facts.Version(row.record_id, seq, None, None, row.modified_at, digest, body, row.deleted)
+        bug_key = self._open_bug(row, last) if kind is RecordKind.CASE else None
+        account_id = self._mapping.account_id(kind, row)
+        return facts.Version(row.record_id, seq, account_id, bug_key, row.modified_at, digest, body, row.deleted)
+
+    def _open_bug(self, row: Row, last: facts.Known | None) -> str | None:
+        """The bug of an open case. One whose status cannot be read counts as before: not knowing is not closing."""
+        try:
+            key, is_open = self._mapping.bug_key(row)
+        except UnmappableError:
+            return None if last is None else last.bug_key
+        return key if is_open else None
+
+    def _touch(
+        self,
+        touched: _Touched,
+        kind: RecordKind,
+        row: Row,
+        last: facts.Known | None,
+        version: facts.Version,
+        before: _Before,
+    ) -> None:
+        if kind is RecordKind.ACCOUNT:
+            came_later = last is None and not before.first_load
+            if came_later or row.record_id in before.watched or not self._is_quiet(kind, row):
+                touched.accounts.add(AccountId(row.record_id))
+            return
+        own = version.account_id
+        if own is not None and (own in before.watched or not self._is_quiet(kind, row)):
+            touched.accounts.add(AccountId(own))
+        if last is not None:
+            touched.accounts.update(AccountId(each) for each in (last.account_id, own) if each)
+        old_key = None if last is None or last.gone else last.bug_key
+        if old_key != version.bug_key or (last is not None and last.account_id != own):
+            touched.bug_keys.update(key for key in (old_key, version.bug_key) if key)
+
+    def _is_quiet(self, kind: RecordKind, row: Row) -> bool:
+        try:
+            return self._mapping.quiet(kind, row)
+        except UnmappableError:
+            return False
+
+    def _set_aside(self, tx: Connection, kind: RecordKind, page: Page[Row], began: datetime) -> None:
+        for bad in page.bad:
+            progress.put_in_quarantine(
+                tx, self._connector, kind, bad.record_id, "", bad.reason, began, body=bad.body[:2000]
+            )
+
+    def _mark(self, tx: Connection, touched: _Touched, began: datetime) -> None:
+        """Mark in the page's own transaction: a crash can then lose neither the page nor the mark."""
+        for accounts in facts.bug_accounts(tx, self._connector, touched.bug_keys).values():
+            touched.accounts.update(accounts)
+        progress.mark_dirty(tx, self._connector, touched.accounts, began)
+
+
+def _same(last: facts.Known, digest: bytes, row: Row, watched: Mapping[str, datetime | None]) -> bool:
+    """Whether a record says nothing new.
+
+    Where the worker has written its flag, a newer stamp with old content is news: somebody set the field back.
+    """
+    if last.digest != digest or last.gone != row.deleted:
+        return False
+    return last.modified == row.modified_at or watched.get(row.record_id) is None
+
+
+__all__ = ["Mirror"]
