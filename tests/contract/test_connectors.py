@@ -22,6 +22,8 @@ from connectors.base import (
 )
 from connectors.crm.embedded import EmbeddedConnector, EmbeddedCrm
 from connectors.crm.salesforce import connect as connect_salesforce
+from connectors.crm.tryton import connect as connect_tryton
+from tests.contract import tryton_stub
 from tests.salesforce.stub import Org, serving
 from worker.core.model import Flag, Level, RecordKind
 from worker.mapping import CrmMapping, load_mapping
@@ -32,6 +34,7 @@ FOUND = sorted(
     | {path.parent.name for path in (ROOT / "connectors/crm").glob("*/__init__.py")}
 )
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
+TRYTON_HEALTH = {"Green": "green", "Kuning": "yellow", "Merah": "red"}
 
 
 @dataclass
@@ -90,7 +93,34 @@ def salesforce(_folder: Path) -> Harness:
     return Harness(connector, mapping, add, spoil, lost, id_of, stack.close)
 
 
-HARNESSES: dict[str, Callable[[Path], Harness]] = {"embedded": embedded, "salesforce": salesforce}
+def tryton(_folder: Path) -> Harness:
+    """On a stub written from observation; `make test-crm` runs this suite on the real server."""
+    stack = ExitStack()
+    stub = stack.enter_context(tryton_stub.serving(tryton_stub.StubTryton()))
+    numbers: dict[str, str] = {}
+
+    def id_of(name: str) -> str:
+        return numbers.get(name, "4711")
+
+    def add(key: str, stamp: datetime, health: str) -> None:
+        numbers[key] = str(stub.add("party.party", stamp, name=f"PT {key}", health=TRYTON_HEALTH[health]))
+
+    def spoil(key: str) -> None:
+        stub.unreadable.add(int(id_of(key)))
+
+    def lost() -> Connector:
+        return connect_tryton({"url": "http://127.0.0.1:9", "database": "crm", "key": "k"})
+
+    connector = connect_tryton({"url": stub.url, "database": "crm", "key": tryton_stub.KEY})
+    mapping = load_mapping(ROOT / "config/mappings/tryton.yaml")
+    return Harness(connector, mapping, add, spoil, lost, id_of, stack.close)
+
+
+HARNESSES: dict[str, Callable[[Path], Harness]] = {
+    "embedded": embedded,
+    "salesforce": salesforce,
+    "tryton": tryton,
+}
 
 
 @pytest.fixture(params=FOUND)
