@@ -47,7 +47,7 @@ class Budget:
     @property
     def share(self) -> float | None:
         """How much is used, 1.0 being all; None when nothing is known or it is long ago."""
-        if self._used is None or self._clock() - self._at > _FORGET.total_seconds():
+        if self._used is None or self._clock() - self._at >= _FORGET.total_seconds():
             return None
         return self._used[0] / self._used[1]
 

@@ -73,11 +73,11 @@ class SalesforceConnector:
         """Each account's flag and notes as one graph; tasks after them."""
         return self._writer.write(batch)
 
-    def find(self, keys: Sequence[str]) -> Mapping[str, str]:
+    def find(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, str]:  # noqa: ARG002
         """Keys of notes and tasks with the ids of their records."""
         return self._keys.find(keys)
 
-    def count(self, keys: Sequence[str]) -> Mapping[str, int]:
+    def count(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, int]:  # noqa: ARG002
         """How often each key is there."""
         return self._keys.count(keys)
 
