@@ -23,8 +23,9 @@ from connectors.base import (
 from connectors.crm.embedded import EmbeddedConnector, EmbeddedCrm
 from connectors.crm.salesforce import connect as connect_salesforce
 from connectors.crm.tryton import connect as connect_tryton
+from connectors.twins.salesforce import SalesforceTwin
+from connectors.twins.web import VirtualClock
 from tests.contract import tryton_stub
-from tests.salesforce.stub import Org, serving
 from worker.core.model import Flag, Level, RecordKind
 from worker.mapping import CrmMapping, load_mapping
 
@@ -70,25 +71,30 @@ def embedded(folder: Path) -> Harness:
 
 
 def salesforce(_folder: Path) -> Harness:
-    org = Org()
-    org.now = lambda: NOW + timedelta(days=1)
+    """On the twin, signed in as the integration user with the permission sets of deploy/salesforce and nothing else."""
+    twin = SalesforceTwin(
+        VirtualClock(NOW + timedelta(days=1)),
+        metadata=[ROOT / "deploy/salesforce/force-app", ROOT / "deploy/salesforce/customer-success"],
+        permission_sets=["Escalation_Worker", "Escalation_Worker_Customer_Success"],
+    )
     stack = ExitStack()
-    settings = {"allow_loopback_http": True, "client_id": "key", "client_secret": "secret"}
+    stack.enter_context(twin)
+    app = {"client_id": twin.app.consumer_key, "client_secret": twin.app.consumer_secret}
+    settings = {"allow_loopback_http": True, "auth": "client_credentials", **app}
 
     def id_of(name: str) -> str:
-        return f"001{name.rjust(12, '0')}AAA"
+        return f"001{name.lower().rjust(12, '0')}AAA"
 
     def add(key: str, stamp: datetime, health: str) -> None:
-        written = stamp.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
-        org.put("Account", id_of(key), Name=f"PT {key}", Health__c=health, SystemModstamp=written)
+        twin.put("Account", Id=id_of(key), Name=f"PT {key}", Health__c=health, SystemModstamp=stamp)
 
     def spoil(key: str) -> None:
-        org.records["Account"][id_of(key)]["SystemModstamp"] = 12
+        twin.edit(id_of(key), IsDeleted="perhaps")
 
     def lost() -> Connector:
         return connect_salesforce({**settings, "instance_url": "http://127.0.0.1:9"})
 
-    connector = connect_salesforce({**settings, "instance_url": stack.enter_context(serving(org))})
+    connector = connect_salesforce({**settings, "instance_url": twin.url})
     mapping = load_mapping(ROOT / "config/mappings/salesforce.yaml")
     return Harness(connector, mapping, add, spoil, lost, id_of, stack.close)
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from connectors.base import ConnectorError, FieldNeed, Finding, Severity
+from connectors.crm.salesforce import soql
 from connectors.crm.salesforce.asking import CURRENCY, REMEDY, hidden
 from connectors.crm.salesforce.client import Client, reading
 from connectors.crm.salesforce.credentials import ASSERTION_LIFE
@@ -35,9 +36,10 @@ class Checker:
             found = [self._line(), *self._quota()]
         except ConnectorError as error:
             return [Finding(Severity.ERROR, self._client.options.host, str(error), error.remedy)]
-        for look in (lambda: self._fields(needs), self._own_objects, self._probes):
-            found += _guarded(look, self._client.options.host)
-        return found
+        host = self._client.options.host
+        found += _guarded(lambda: self._fields(needs), host, Severity.ERROR)
+        found += _guarded(self._own_objects, host, Severity.ERROR)
+        return found + _guarded(self._probes, host, Severity.WARNING)
 
     def _line(self) -> Finding:
         """Whether the worker may sign in, and how far its clock is from Salesforce's."""
@@ -139,11 +141,9 @@ class Checker:
         """What Salesforce's documentation leaves open, looked at in this org."""
         if self._schema.find("CaseComment") is None:
             return
-        text = (
-            "SELECT CreatedDate, Parent.SystemModstamp FROM CaseComment WHERE CreatedDate = LAST_N_DAYS:30 "
-            "ORDER BY CreatedDate DESC LIMIT 50"
-        )
-        _, (rows,) = looked_up(self._client, [Lookup(text)], "looking at case comments")
+        since = f"CreatedDate > {soql.moment(self._client.now() - timedelta(days=30))}"
+        text = soql.select(("CreatedDate", "Parent.SystemModstamp"), "CaseComment", [since], ("CreatedDate DESC",))
+        _, (rows,) = looked_up(self._client, [Lookup(f"{text} LIMIT 50")], "looking at case comments")
         silent = [row for row in rows if _older(row.get("Parent"), row.get("CreatedDate"))]
         if silent:
             detail = f"{len(silent)} of the newest {len(rows)} comments did not move the stamp of their case"
@@ -166,13 +166,13 @@ def _found_by(need: FieldNeed) -> str:
     return "the worker sees it when the record changes, or with the daily sweep"
 
 
-def _guarded(look: Callable[[], Iterator[Finding]], host: str) -> list[Finding]:
+def _guarded(look: Callable[[], Iterator[Finding]], host: str, severity: Severity) -> list[Finding]:
     """One look that fails must not hide the others."""
     found: list[Finding] = []
     try:
         found.extend(look())
     except ConnectorError as error:
-        found.append(Finding(Severity.ERROR, host, str(error), error.remedy))
+        found.append(Finding(severity, host, str(error), error.remedy))
     return found
 
 
