@@ -55,8 +55,9 @@ class Mirror:
         versions = self._versions(kind, rows, before, touched)
         facts.append(tx, self._connector, kind, versions, began)
         if not first_load:
-            present = {row.record_id: row.modified_at for row in rows}
-            progress.release_from_quarantine(tx, self._connector, kind, present)
+            progress.release_from_quarantine(
+                tx, self._connector, kind, {row.record_id: row.modified_at for row in rows}
+            )
             if kind is RecordKind.ACCOUNT and before.watched:
                 progress.saw_accounts(tx, self._connector, list(before.watched), began)
         self._set_aside(tx, kind, page, began)
@@ -75,28 +76,44 @@ class Mirror:
     def _versions(
         self, kind: RecordKind, rows: Sequence[Row], before: _Before, touched: _Touched
     ) -> list[facts.Version]:
+        look = self._account if kind is RecordKind.ACCOUNT else self._attached
         content, known = self._mapping.content, before.known
         watched = before.watched if kind is RecordKind.ACCOUNT else {}
         versions: list[facts.Version] = []
         for row in rows:
             body, digest = content(kind, row)
             last = known.get(row.record_id)
-            if last is not None and _same(last, digest, row, watched):
-                continue
-            version = self._version(kind, row, last, digest, body)
-            versions.append(version)
-            self._touch(touched, kind, row, last, version, before)
+            if last is None or not _same(last, digest, row, watched):
+                account_id, bug_key = look(kind, row, last, before, touched)
+                seq = 1 if last is None else last.seq + 1
+                versions.append(
+                    facts.Version(row.record_id, seq, account_id, bug_key, row.modified_at, digest, body, row.deleted)
+                )
         return versions
 
-    def _version(
-        self, kind: RecordKind, row: Row, last: facts.Known | None, digest: bytes, body: bytes
-    ) -> facts.Version:
-        seq = 1 if last is None else last.seq + 1
-        if kind is RecordKind.ACCOUNT:
-            return facts.Version(row.record_id, seq, None, None, row.modified_at, digest, body, row.deleted)
+    def _account(
+        self, kind: RecordKind, row: Row, last: facts.Known | None, before: _Before, touched: _Touched
+    ) -> tuple[None, None]:
+        """Mark an account whose new version may ask for something."""
+        came_later = last is None and not before.first_load
+        if came_later or row.record_id in before.watched or not self._is_quiet(kind, row):
+            touched.accounts.add(AccountId(row.record_id))
+        return None, None
+
+    def _attached(
+        self, kind: RecordKind, row: Row, last: facts.Known | None, before: _Before, touched: _Touched
+    ) -> tuple[AccountId | None, str | None]:
+        """Mark the accounts that a case or dispute concerns. Returns whose it is, and the bug that it keeps open."""
+        own = self._mapping.account_id(kind, row)
         bug_key = self._open_bug(row, last) if kind is RecordKind.CASE else None
-        account_id = self._mapping.account_id(kind, row)
-        return facts.Version(row.record_id, seq, account_id, bug_key, row.modified_at, digest, body, row.deleted)
+        if own is not None and (own in before.watched or not self._is_quiet(kind, row)):
+            touched.accounts.add(own)
+        if last is not None:
+            touched.accounts.update(AccountId(each) for each in (last.account_id, own) if each)
+        old_key = None if last is None or last.gone else last.bug_key
+        if old_key != bug_key or (last is not None and last.account_id != own):
+            touched.bug_keys.update(key for key in (old_key, bug_key) if key)
+        return own, bug_key
 
     def _open_bug(self, row: Row, last: facts.Known | None) -> str | None:
         """The bug of an open case. One whose status cannot be read counts as before: not knowing is not closing."""
@@ -105,29 +122,6 @@ class Mirror:
         except UnmappableError:
             return None if last is None else last.bug_key
         return key if is_open else None
-
-    def _touch(
-        self,
-        touched: _Touched,
-        kind: RecordKind,
-        row: Row,
-        last: facts.Known | None,
-        version: facts.Version,
-        before: _Before,
-    ) -> None:
-        if kind is RecordKind.ACCOUNT:
-            came_later = last is None and not before.first_load
-            if came_later or row.record_id in before.watched or not self._is_quiet(kind, row):
-                touched.accounts.add(AccountId(row.record_id))
-            return
-        own = version.account_id
-        if own is not None and (own in before.watched or not self._is_quiet(kind, row)):
-            touched.accounts.add(AccountId(own))
-        if last is not None:
-            touched.accounts.update(AccountId(each) for each in (last.account_id, own) if each)
-        old_key = None if last is None or last.gone else last.bug_key
-        if old_key != version.bug_key or (last is not None and last.account_id != own):
-            touched.bug_keys.update(key for key in (old_key, version.bug_key) if key)
 
     def _is_quiet(self, kind: RecordKind, row: Row) -> bool:
         try:

@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.crm.embedded import EmbeddedConnector, EmbeddedCrm
+from worker.assembly import spare_the_collector
 from worker.core.model import ConnectorName, RecordKind
 from worker.mapping import CrmMapping, load_mapping
 from worker.portfolio import build
@@ -50,6 +51,7 @@ def step(name: str, folder: Path) -> dict[str, float]:
         return {"cpu": time.process_time() - before, "rows": count, "written": 0}
     store = open_store(f"sqlite:///{folder / 'state.sqlite'}", SystemPorts())
     reading = Reading(sweep_every=timedelta(0) if name == "re-read" else timedelta(days=1))
+    spare_the_collector()
     puller = Puller(Crm(ConnectorName("bench"), EmbeddedConnector(crm), mapping), store, SystemPorts(), reading)
     if name == "idle tick":
         puller.run()

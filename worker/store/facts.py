@@ -74,9 +74,8 @@ class Known(NamedTuple):
     gone: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of a record, as it shall be stored."""
+class Version(NamedTuple):
+    """One version of a record, as it shall be stored. A tuple, since a first load makes one for every record."""
 
     record_id: str
     seq: int

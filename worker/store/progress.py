@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, select, update
 
 from worker.core.model import AccountId, ConnectorName, Flag, RecordKind
 from worker.store.codec import decode, encode, instant, maybe_instant, maybe_micros, micros
-from worker.store.schema import cursor, dirty, escalation, quarantine, watch
+from worker.store.schema import cursor, dirty, quarantine, watch
 from worker.store.statements import Insert, listed, upsert
 
 _POSITION = select(cursor).where(cursor.c.connector == bindparam("connector"), cursor.c.kind == bindparam("kind"))
@@ -37,9 +37,6 @@ _WATCH_KEYS = ("connector", "account_id")
 _WATCHED = watch.c.connector == bindparam("connector")
 _DUE = select(watch.c.account_id).where(_WATCHED, watch.c.next_at <= bindparam("now")).order_by(watch.c.account_id)
 _KNOWN = select(watch.c.account_id, watch.c.written_at).where(_WATCHED, listed(watch.c.account_id, "accounts"))
-_ESCALATED = select(escalation.c.account_id).where(
-    escalation.c.connector == bindparam("connector"), listed(escalation.c.account_id, "accounts")
-)
 _WATCH = select(watch).where(_WATCHED, watch.c.account_id == bindparam("account_id"))
 _REMEMBER = upsert(watch, _WATCH_KEYS, ("next_at", "asked"))
 _CONFIRM = upsert(watch, _WATCH_KEYS, ("written", "written_at"))
@@ -50,13 +47,9 @@ _SAW = (
 )
 _ASIDE_KEYS = ("connector", "kind", "record_id")
 _SET_ASIDE = upsert(quarantine, _ASIDE_KEYS, ("account_id", "reason", "modified", "seen_at"), ("body", "since"))
-_OF_KIND = and_(
-    quarantine.c.connector == bindparam("connector"),
-    quarantine.c.kind == bindparam("kind"),
-    listed(quarantine.c.record_id, "ids"),
-)
+_OF_KIND = and_(quarantine.c.connector == bindparam("connector"), quarantine.c.kind == bindparam("kind"))
 _ASIDE = select(quarantine.c.record_id, quarantine.c.modified).where(_OF_KIND)
-_RELEASE = delete(quarantine).where(_OF_KIND)
+_RELEASE = delete(quarantine).where(_OF_KIND, listed(quarantine.c.record_id, "ids"))
 _ASIDE_OF = select(quarantine.c.kind, quarantine.c.record_id).where(
     quarantine.c.connector == bindparam("connector"), quarantine.c.account_id == bindparam("account_id")
 )
@@ -148,12 +141,12 @@ def due_accounts(tx: Connection, connector: ConnectorName, now: datetime) -> lis
 
 
 def watched(tx: Connection, connector: ConnectorName, accounts: list[str]) -> dict[str, datetime | None]:
-    """Which of these accounts the worker ever had to do with, with the time its flag was last written."""
-    wanted = {"connector": connector, "accounts": accounts}
-    found: dict[str, datetime | None] = {row[0]: maybe_instant(row[1]) for row in tx.execute(_KNOWN, wanted)}
-    for row in tx.execute(_ESCALATED, wanted):
-        found.setdefault(row[0], None)
-    return found
+    """Which of these accounts the worker ever had to do with, with the time its flag was last written.
+
+    Every account with an escalation is among them: the decision that opens it remembers the account too.
+    """
+    found = tx.execute(_KNOWN, {"connector": connector, "accounts": accounts})
+    return {row[0]: maybe_instant(row[1]) for row in found}
 
 
 def watch_of(tx: Connection, connector: ConnectorName, account_id: AccountId) -> Watch:
@@ -234,8 +227,8 @@ def release_from_quarantine(
 
     The very same version read again is no news: it stays, and stays shown.
     """
-    wanted = {"connector": connector, "kind": kind.value, "ids": list(present)}
-    other = [row[0] for row in tx.execute(_ASIDE, wanted) if row[1] != present[row[0]]]
+    aside = tx.execute(_ASIDE, {"connector": connector, "kind": kind.value})
+    other = [row[0] for row in aside if present.get(row[0], row[1]) != row[1]]
     _release(tx, connector, kind, other)
 
 
