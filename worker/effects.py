@@ -27,7 +27,7 @@ from worker.core.model import (
     Person,
     SetFlag,
 )
-from worker.render import Context, Renderer
+from worker.render import Card, Context, Renderer, restricted
 from worker.store import outbox
 from worker.store.codec import decode, encode
 from worker.store.outbox import Intent, Kind, State
@@ -109,38 +109,42 @@ class Effects:
                 yield from self._posts(subject, effect, context, outlet)
 
     def _mail(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
+        """One copy a person: a refusal concerns that one alone, and not everyone may know everything."""
         to, cc = _addresses(effect.to), _addresses(effect.cc)
         to, cc = (to, cc) if to else (cc or outlet.to, ())
-        key = key_of(subject, effect.event, effect.event_no, outlet.name, "mail")
-        mail = self._renderer.email(effect, context)
-        message = Message(
-            key=key,
-            posting=Posting.POST,
-            to=to,
-            cc=tuple(address for address in cc if address not in to),
-            subject=mail.subject,
-            text=mail.text,
-            html=mail.html,
-            at=context.now,
-            thread_key=subject.escalation_id,
-        )
-        yield _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
+        cc = tuple(address for address in cc if address not in to)
+        owner = context.escalation.owner if context.escalation is not None else None
+        secret = restricted(context.escalation, context.policy)
+        for address in (*to, *cc):
+            full = not secret or (owner is not None and address == owner.email)
+            mail = self._renderer.email(effect, context, restricted=not full)
+            key = key_of(subject, effect.event, effect.event_no, outlet.name, f"mail:{address}")
+            message = Message(
+                key=key,
+                posting=Posting.POST,
+                to=to,
+                cc=cc,
+                envelope=(address,),
+                subject=mail.subject,
+                text=mail.text,
+                html=mail.html,
+                at=context.now,
+                thread_key=subject.escalation_id,
+            )
+            yield _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
 
     def _posts(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
         """One message per escalation: the first event posts it, later ones edit it and add a line to its thread."""
-        first = effect.event in (Event.OPENED, Event.REOPENED) or effect.event_no <= 1
-        if first or not outlet.notifier.capabilities().threads:
-            text = self._renderer.slack(effect, context) if first else self._renderer.slack_reply(effect, context)
-            yield self._post(subject, effect, context, outlet, Posting.POST if first else Posting.REPLY, text)
+        card, said = self._renderer.card(effect, context), self._renderer.slack_reply(effect, context)
+        if effect.event in (Event.OPENED, Event.REOPENED) or effect.event_no <= 1:
+            yield self._post(subject, effect, context, outlet, Posting.POST, card)
             return
-        for posting, text in (
-            (Posting.EDIT, self._renderer.slack(effect, context)),
-            (Posting.REPLY, self._renderer.slack_reply(effect, context)),
-        ):
-            yield self._post(subject, effect, context, outlet, posting, text)
+        if outlet.notifier.capabilities().threads:
+            yield self._post(subject, effect, context, outlet, Posting.EDIT, card)
+        yield self._post(subject, effect, context, outlet, Posting.REPLY, replace(card, text=said, over=False))
 
     def _post(
-        self, subject: Subject, effect: Notify, context: Context, outlet: Outlet, posting: Posting, text: str
+        self, subject: Subject, effect: Notify, context: Context, outlet: Outlet, posting: Posting, card: Card
     ) -> Intent:
         key = key_of(subject, effect.event, effect.event_no, outlet.name, posting.value)
         message = Message(
@@ -148,10 +152,12 @@ class Effects:
             posting=posting,
             to=outlet.to or tuple(person.name for person in effect.to),
             cc=() if outlet.to else tuple(person.name for person in effect.cc),
-            subject=context.view.account.name,
-            text=text,
+            subject=card.title,
+            text=card.text,
             at=context.now,
             thread_key=subject.escalation_id,
+            link="" if posting is Posting.REPLY else context.link,
+            struck=card.over,
         )
         return _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
 

@@ -6,52 +6,43 @@ immutable sandbox with strict variables, and their output is capped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
+from itertools import product
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import jinja2
+from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from worker.core.document import build_brief, build_document
 from worker.core.model import (
     Account,
-    AccountId,
     AccountView,
     AddNote,
     AddTask,
     Assessment,
-    Clock,
     Escalation,
-    EscalationId,
     Event,
-    Level,
     Notify,
-    Person,
-    Reason,
-    RecordKind,
-    RecordRef,
-    Role,
-    Segment,
-    Status,
-    TriggerId,
-    UserId,
 )
-from worker.core.money import Money, currency
 from worker.core.policy import Policy
+from worker.local_time import LocalTime
 
 NOTE_LENGTH = 30_000
 TEXT_LENGTH = 30_000
 SLACK_LENGTH = 2_900
 SUBJECT_LENGTH = 150
+ZONE = "Asia/Jakarta"
+_LINE = 300
+_BLOWING_UP = ("center", "format", "indent", "tojson", "wordwrap", "xmlattr")
 _CUT = "\n[cut: the whole text is longer]"
 _NAMES = (
     "note.txt",
     "note_title.txt",
     "task.txt",
+    "slack_title.txt",
     "slack.txt",
     "slack_reply.txt",
     "mail.txt",
@@ -84,6 +75,15 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """How an escalation stands now. `over`: nobody has to do anything about it any more."""
+
+    title: str
+    text: str
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """An e-mail's parts."""
 
@@ -92,13 +92,29 @@ class Mail:
     html: str
 
 
-class Renderer:
-    """Renders the texts of one language. Raises jinja2.TemplateError for a faulty template; `check` finds it first."""
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Also without what makes much out of little: a slip in a template must not cost the worker its memory."""
 
-    def __init__(self, templates_dir: Path, language: str, zone: str = "Asia/Jakarta") -> None:
-        self._zone = ZoneInfo(zone)
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: jinja2.runtime.Context, operator: str, left: object, right: object) -> object:
+        """Multiply, small numbers only."""
+        if operator == "**" or not all(isinstance(each, (int, float)) for each in (left, right)):
+            raise SecurityError(f"a template may multiply numbers only, not {type(left).__name__} {operator}")
+        return super().call_binop(context, operator, left, right)
+
+
+class Renderer:
+    """Renders the texts of one language, with times of one zone.
+
+    `names`: whether an account's name may stand where only the level may be told of a restricted matter; else its id
+    does. Raises jinja2.TemplateError for a faulty template; `check` finds it first.
+    """
+
+    def __init__(self, templates_dir: Path, language: str, zone: str = ZONE, *, names: bool = True) -> None:
+        self._names = names
         folders = [str(templates_dir / language), str(templates_dir / "en"), str(templates_dir)]
-        self._environment = ImmutableSandboxedEnvironment(
+        self._environment = _Sandbox(
             loader=jinja2.FileSystemLoader(folders),
             autoescape=lambda name: name is not None and name.endswith(".html"),
             undefined=jinja2.StrictUndefined,
@@ -106,20 +122,22 @@ class Renderer:
             lstrip_blocks=True,
             keep_trailing_newline=False,
         )
-        self._environment.filters["when"] = self._when
-        self._environment.filters["left"] = _left
+        for name in _BLOWING_UP:
+            del self._environment.filters[name]
+        self._environment.globals.clear()
+        local = LocalTime(language, zone)
+        self._environment.filters.update(when=local.when, left=local.left, span=local.span)
 
-    def check(self) -> tuple[str, ...]:
-        """Every fault of the templates: each is rendered for each event on a made-up account."""
+    def check(self, samples: Iterable[Context]) -> tuple[str, ...]:
+        """Every fault of the templates, when each is rendered for each of these."""
         faults: dict[str, None] = {}
-        for context in _samples():
-            for name in _NAMES:
-                try:
-                    self._render(name, context, TEXT_LENGTH, key="00000000", subject="subject")
-                except jinja2.TemplateSyntaxError as error:
-                    faults[f"{error.filename or name}:{error.lineno}: {error.message}"] = None
-                except Exception as error:  # noqa: BLE001  a template may fail in any way; all are told
-                    faults[f"{name} ({context.event.value}): {type(error).__name__}: {error}"] = None
+        for context, name in product(samples, _NAMES):
+            try:
+                self._render(name, context, TEXT_LENGTH, key="00000000", subject="subject")
+            except jinja2.TemplateSyntaxError as error:
+                faults[f"{error.filename or name}:{error.lineno}: {error.message}"] = None
+            except Exception as error:  # noqa: BLE001  a template may fail in any way; all are told
+                faults[f"{name} ({context.event.value}): {type(error).__name__}: {error}"] = None
         return tuple(faults)
 
     def note(self, effect: AddNote, context: Context, key: str) -> Note:
@@ -132,25 +150,33 @@ class Renderer:
         """What a task asks for, with the draft to the customer where the CSM may want it."""
         return self._render("task.txt", replace(context, event=effect.event), TEXT_LENGTH, subject=effect.subject)
 
-    def slack(self, effect: Notify, context: Context) -> str:
-        """The state of the escalation now, for the one message in the channel."""
-        return self._render("slack.txt", replace(context, event=effect.event), SLACK_LENGTH)
+    def card(self, effect: Notify, context: Context) -> Card:
+        """The state of the escalation now, for the one message in a shared channel."""
+        own = replace(context, event=effect.event)
+        title = " ".join(self._render("slack_title.txt", own, SUBJECT_LENGTH).split())
+        over = own.escalation is not None and not own.escalation.open
+        return Card(title, self._render("slack.txt", own, SLACK_LENGTH), over)
 
     def slack_reply(self, effect: Notify, context: Context) -> str:
         """What happened, for the thread."""
         return self._render("slack_reply.txt", replace(context, event=effect.event), SLACK_LENGTH)
 
-    def email(self, effect: Notify, context: Context) -> Mail:
-        """The mail to the level's owner."""
+    def email(self, effect: Notify, context: Context, *, restricted: bool = False) -> Mail:
+        """The mail about an event; `restricted` for those who need not know what it is about."""
         own = replace(context, event=effect.event)
-        subject = " ".join(self._render("subject.txt", own, SUBJECT_LENGTH).split())
-        return Mail(
-            subject, self._render("mail.txt", own, TEXT_LENGTH), self._render("mail.html", own, TEXT_LENGTH * 2)
-        )
+        secret = {"restricted": restricted}
+        subject = " ".join(self._render("subject.txt", own, SUBJECT_LENGTH, **secret).split())
+        text = self._render("mail.txt", own, TEXT_LENGTH, **secret)
+        return Mail(subject, text, self._render("mail.html", own, TEXT_LENGTH * 2, **secret))
 
-    def _render(self, name: str, context: Context, most: int, **more: str) -> str:
-        text = self._environment.get_template(name).render(**self._values(context), **more).strip()
+    def _render(self, name: str, context: Context, most: int, **more: object) -> str:
+        values = {**self._values(context), **more}
+        values["shown_name"] = self._shown_name(context.view.account, restricted=bool(values["restricted"]))
+        text = _capped(self._environment.get_template(name), values, 2 * most).strip()
         return text if len(text) <= most else text[: most - len(_CUT)] + _CUT
+
+    def _shown_name(self, account: Account, *, restricted: bool) -> str:
+        return account.name if self._names or not restricted else account.id
 
     def _values(self, context: Context) -> dict[str, object]:
         escalation, policy = context.escalation, context.policy
@@ -162,56 +188,55 @@ class Renderer:
             "now": context.now,
             "link": context.link,
             "questions": [each.detail for each in context.assessment.questions],
-            "restricted": _restricted(escalation, policy),
+            "restricted": restricted(escalation, policy),
             "handed_over": context.event in _HANDED_OVER,
             "fields": [],
             "timeline": [],
             "brief": None,
             "issue": "",
+            "triggers": [],
+            "why": "",
+            "thanks": [],
         }
         if escalation is not None:
             document = build_document(context.view, escalation, policy, context.now)
+            triggers = list(dict.fromkeys(reason.trigger for reason in escalation.reasons))
             values["fields"] = document.fields
             values["timeline"] = document.timeline
             values["brief"] = build_brief(context.view, escalation, policy, context.now)
-            values["issue"] = ", ".join(dict.fromkeys(_words(reason.trigger) for reason in escalation.reasons))
+            values["issue"] = ", ".join(trigger.replace("_", " ") for trigger in triggers)
+            values["triggers"] = triggers
+            values["why"] = _in_one_line(escalation)
+            values["thanks"] = _helpers(context.view.account, escalation)
         return values
 
-    def _when(self, moment: datetime) -> str:
-        return f"{moment.astimezone(self._zone):%Y-%m-%d %H:%M %Z}"
+
+def _capped(template: jinja2.Template, values: Mapping[str, object], most: int) -> str:
+    """The text, or as much of it as is more than enough."""
+    pieces, length = list[str](), 0
+    for piece in template.generate(values):
+        pieces.append(piece)
+        length += len(piece)
+        if length > most:
+            break
+    return "".join(pieces)[: most + 1]
 
 
-def _words(trigger: TriggerId) -> str:
-    return trigger.replace("_", " ")
+def _in_one_line(escalation: Escalation) -> str:
+    """Why it is escalated, short enough to be read in passing."""
+    present = [reason.detail for reason in escalation.reasons if reason.gone_at is None]
+    text = " ".join(" ".join(present).split())
+    return text if len(text) <= _LINE else text[: _LINE - 1] + "…"
 
 
-def _restricted(escalation: Escalation | None, policy: Policy) -> bool:
+def _helpers(account: Account, escalation: Escalation) -> list[str]:
+    """Everyone who had to do with it, each once."""
+    people = (escalation.owner, account.owner, account.manager)
+    names = [person.name for person in people if person is not None and person.active]
+    return list(dict.fromkeys(name for name in (escalation.acknowledged_by, *names) if name))
+
+
+def restricted(escalation: Escalation | None, policy: Policy) -> bool:
     """Whether a reason is such that no detail of it belongs into a shared channel."""
     reasons = () if escalation is None else escalation.reasons
     return any(reason.trigger in policy.triggers and policy.triggers[reason.trigger].restricted for reason in reasons)
-
-
-def _left(moment: datetime, now: datetime) -> str:
-    minutes = round((moment - now) / timedelta(minutes=1))
-    days, rest = divmod(abs(minutes), 1440)
-    hours, minutes_left = divmod(rest, 60)
-    parts = [f"{count} {unit}" for count, unit in ((days, "d"), (hours, "h"), (minutes_left, "min")) if count]
-    span = " ".join(parts) or "0 min"
-    return f"-{span}" if minutes < 0 else span
-
-
-def _samples() -> Iterator[Context]:
-    now = datetime(2026, 11, 24, 3, tzinfo=UTC)
-    owner = Person(UserId("u1"), "Bima Santoso", "bima@example.com")
-    account = Account(AccountId("A1"), "PT Contoh", owner=owner, arr=Money(Decimal(1), currency("IDR")))
-    clock = Clock(Level.L2, now, now, now, now, now + timedelta(hours=2), "2 h")
-    ref = RecordRef(RecordKind.ACCOUNT, "A1")
-    reason = Reason(TriggerId("health_red"), ref, "The health score is red.", "health_red", now, now)
-    escalation = Escalation(
-        EscalationId("esc_1"), account.id, Level.L2, Status.OPEN, (reason,), owner, Role.VP_CS, now, clock, "p1"
-    )
-    view = AccountView(account)
-    assessment = Assessment(account.id, Segment.STANDARD)
-    for event in Event:
-        yield Context(view, escalation, assessment, Policy("p1"), now, "because", event)
-    yield Context(view, None, assessment, Policy("p1"), now, "because", Event.QUESTION)
