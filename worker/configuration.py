@@ -23,8 +23,10 @@ from worker.schema import ConnectorSection, NotifierSection, Opened, PolicyFile
 from worker.secrets import Secret, SecretError, SecretSource
 from worker.settings import (
     SHIPPED,
+    AlarmSettings,
     ConnectorSettings,
     LogSettings,
+    MessageSettings,
     NotifierSettings,
     RetrySettings,
     Settings,
@@ -52,6 +54,7 @@ class _Reading:
         self.faults: list[Fault] = []
         self.warnings: list[Fault] = []
         self.secrets: list[Secret] = []
+        self.calendars: dict[str, Calendar] = {}
         self.file: PolicyFile = shaped(self.document, self.faults)
 
     def settings(self) -> Settings:
@@ -72,6 +75,9 @@ class _Reading:
             sweep_every=file.sweep_every,
             retention_days=file.retention_days,
             chat_max_age=file.chat_max_age,
+            timezone=file.timezone,
+            messages=self._messages(),
+            alarms=self._alarms(),
             retry=self._retry(),
             log=LogSettings(file.log.level, file.log.format),
             heartbeat_file=None if file.heartbeat.file is None else self.folder / file.heartbeat.file,
@@ -89,8 +95,8 @@ class _Reading:
         self.faults.append(self.document.fault(path, text, key=key))
 
     def _policy(self) -> Policy:
-        calendars, rates = self._calendars(), self._rates()
-        return policy_from(self.file, self.document, calendars, rates, self.faults)
+        self.calendars, rates = self._calendars(), self._rates()
+        return policy_from(self.file, self.document, self.calendars, rates, self.faults)
 
     def _calendars(self) -> dict[str, Calendar]:
         document = self._beside(("calendars",), self.file.calendars, "calendars.yaml")
@@ -141,6 +147,7 @@ class _Reading:
             options=self._options(path, section),
             secrets=self._secrets(path, section),
             settle=section.settle,
+            link=section.link,
         )
 
     def _notifier(self, name: str, section: NotifierSection) -> NotifierSettings:
@@ -156,7 +163,15 @@ class _Reading:
             options=self._options(path, section),
             secrets=self._secrets(path, section),
             to=tuple(section.to),
+            fallback=self._channel((*path, "fallback"), section.fallback, but=name),
+            fallback_after=section.fallback_after,
         )
+
+    def _channel(self, path: KeyPath, name: str | None, but: str = "") -> str:
+        others = [each for each in self.file.notifiers if each != but]
+        if name is not None and name not in others:
+            self.fault(path, f"there is no other notifier {name!r}; {nearest(name, others)}")
+        return name or ""
 
     def _module(self, path: KeyPath, section: Opened, default: str) -> str:
         module, ours = section.module or default, modules_of(default.rpartition(".")[0])
@@ -224,6 +239,21 @@ class _Reading:
         if url.reveal() and _parts(url.reveal())[0] not in {"https", "http"}:
             self.fault(("heartbeat", "url"), "expected a URL that starts with https://")
         return url
+
+    def _messages(self) -> MessageSettings:
+        given = self.file.messages
+        name, daily = given.digest_calendar, given.l1_mail == "daily"
+        if name is not None and name not in self.calendars:
+            known = nearest(name, tuple(self.calendars))
+            self.fault(("messages", "digest_calendar"), f"{name!r} is no calendar; {known}")
+        if daily and name is None:
+            self.fault(("messages", "l1_mail"), "needs digest_calendar, whose opening is when the daily mail goes")
+        calendar = self.calendars.get(name or "")
+        return MessageSettings(given.restricted_names, given.storm, calendar, daily)
+
+    def _alarms(self) -> AlarmSettings:
+        given = self.file.alarms
+        return AlarmSettings(self._channel(("alarms", "notifier"), given.notifier), tuple(given.to), given.after)
 
     def _interval(self) -> int:
         seconds = int(self.file.interval.total_seconds())

@@ -1,114 +1,30 @@
 """The shape of config/escalation.yaml: every key with its type, its default and what it means.
 
 The JSON Schema for editors is made from these models, and the reference in config/README.md speaks of the same keys.
-Times, amounts and names are read by `worker.written`, so that a fault shows the right form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from worker import written
-from worker.core.model import BUILT_IN_TRIGGERS, Level, Role
-from worker.core.money import Money
-from worker.secrets import SecretSource, Source
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(written.duration),
-    PlainSerializer(written.in_units),
-    WithJsonSchema({"type": "string", "pattern": r"^([0-9]{1,6}[wdhms]\s*)+$", "examples": ["4h", "15m", "7d"]}),
-]
-Amount = Annotated[
-    Money,
-    BeforeValidator(written.money),
-    PlainSerializer(written.in_digits),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^[A-Z]{3} [0-9]+(\.[0-9]+)?$", "examples": ["IDR 10000000"]},
-                {
-                    "type": "object",
-                    "properties": {"amount": {"type": "number"}, "currency": {"type": "string"}},
-                    "required": ["amount", "currency"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
-]
-LevelName = Annotated[
-    Level,
-    BeforeValidator(lambda value: written.name_in(Level, value)),
-    PlainSerializer(lambda level: level.name),
-    WithJsonSchema({"enum": list(written.names_of(Level))}),
-]
-RoleName = Annotated[
-    Role,
-    BeforeValidator(lambda value: written.name_in(Role, value)),
-    PlainSerializer(lambda role: role.value),
-    WithJsonSchema({"enum": list(written.names_of(Role))}),
-]
-
-
-def _source(value: object) -> SecretSource:
-    kinds = tuple(source.value for source in Source)
-    if isinstance(value, SecretSource):
-        return value
-    if not isinstance(value, dict):
-        raise ValueError("a secret must not stand in this file: put it elsewhere and write {env: NAME} or {file: PATH}")
-    if len(value) != 1 or next(iter(value)) not in kinds:
-        raise ValueError("expected one of {env: NAME}, {file: PATH} and {credential: NAME}")
-    kind, name = next(iter(value.items()))
-    if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"{kind} needs a name")
-    return SecretSource(Source(kind), name.strip())
-
-
-SecretPlace = Annotated[
-    SecretSource,
-    BeforeValidator(_source),
-    PlainSerializer(str),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "properties": {source.value: {"type": "string"} for source in Source},
-            "minProperties": 1,
-            "maxProperties": 1,
-            "additionalProperties": False,
-        }
-    ),
-]
-
-
-def _text_or_source(value: object) -> str | SecretSource:
-    if isinstance(value, str):
-        return value
-    return _source(value)
-
-
-TextOrSecret = Annotated[
-    str | SecretSource,
-    BeforeValidator(_text_or_source),
-    PlainSerializer(str),
-    WithJsonSchema({"type": ["string", "object"]}),
-]
-
-
-def _names(known: Iterable[str]) -> FieldInfo:
-    """For editors only: the loader's own message knows the nearest name."""
-    info: FieldInfo = Field(json_schema_extra={"propertyNames": {"enum": list(known)}})
-    return info
-
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
+from worker.core.model import BUILT_IN_TRIGGERS, Role
+from worker.schema_types import (
+    Amount,
+    Count,
+    Duration,
+    LevelName,
+    Name,
+    RoleName,
+    SecretPlace,
+    Section,
+    TextOrSecret,
+    keyed_by,
+)
 
 EXECUTIVE_TITLES: tuple[str, ...] = (
     "ceo",
@@ -147,12 +63,6 @@ EXECUTIVE_TITLES: tuple[str, ...] = (
     "pemilik",
     "pimpinan",
 )
-
-
-class Section(BaseModel):
-    """What all parts share: unknown keys are faults, nothing is converted silently."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
 
 
 class TriggerRow(Section):
@@ -238,7 +148,10 @@ class ConnectorSection(Opened):
     """One CRM; the name decides the module and the mapping unless they are given."""
 
     mapping: str | None = Field(default=None, description="file; mappings/NAME.yaml by default")
-    settle: Duration | None = Field(default=None, description="how late this CRM may commit a change")
+    settle: Duration | None = Field(default=None, description="how long a read may show what was before a write")
+    link: Annotated[str, AfterValidator(written.link)] = Field(
+        default="", description="address of an account's page, with {id} for the account's id"
+    )
 
 
 class NotifierSection(Opened):
@@ -246,12 +159,16 @@ class NotifierSection(Opened):
 
     channel: Literal["slack", "email", "console"] | None = None
     to: list[str] = Field(default_factory=list)
+    fallback: str | None = Field(default=None, description="the channel that tells what this one could not")
+    fallback_after: Duration = Field(default=timedelta(minutes=30), description="how long it may fail before that")
 
 
 class Retry(Section):
     """The only retries there are: full jitter between the first and the longest wait."""
 
-    attempts: Annotated[int, Field(ge=1, le=100)] = 8
+    attempts: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=3, description="tries within one cycle; then it waits in the outbox, which never gives up"
+    )
     first_wait: Duration = timedelta(seconds=1)
     max_wait: Duration = timedelta(minutes=10)
     deadline: Duration = Field(default=timedelta(seconds=30), description="for one call in total")
@@ -262,6 +179,23 @@ class Heartbeat(Section):
 
     file: str | None = None
     url: TextOrSecret | None = None
+
+
+class Messages(Section):
+    """How much is told at once, and to whom how much."""
+
+    restricted_names: bool = Field(default=True, description="false: of restricted matters channels see the id only")
+    storm: Count = Field(default=10, description="more new escalations in one cycle come as one digest, L3 apart")
+    digest_calendar: str | None = Field(default=None, description="outside its hours news of L1 wait for its opening")
+    l1_mail: Literal["at_once", "daily"] = Field(default="at_once", description="daily: one mail a person and day")
+
+
+class Alarms(Section):
+    """Where operations hear of brakes and of failures that last."""
+
+    notifier: str | None = Field(default=None, description="a name under notifiers; without it alarms are only logged")
+    to: list[str] = Field(default_factory=list, description="addresses or channels; the notifier's own by default")
+    after: Duration = Field(default=timedelta(minutes=15), description="how long a failure lasts before it is told")
 
 
 class Log(Section):
@@ -277,10 +211,10 @@ class PolicyFile(Section):
     language: Literal["en", "id"] = Field(default="en", description="of notes and messages")
     connectors: Annotated[dict[Name, ConnectorSection], Field(min_length=1)]
     notifiers: dict[Name, NotifierSection] = Field(default_factory=lambda: {"console": NotifierSection()})
-    triggers: Annotated[dict[str, TriggerRow], _names(BUILT_IN_TRIGGERS)] = Field(default_factory=dict)
+    triggers: Annotated[dict[str, TriggerRow], keyed_by(BUILT_IN_TRIGGERS)] = Field(default_factory=dict)
     custom_triggers: dict[Name, CustomTriggerRow] = Field(default_factory=dict)
     levels: dict[Annotated[str, Field(pattern="^L[123]$")], LevelRow] = Field(default_factory=dict)
-    people: Annotated[dict[str, PersonRow], _names(written.names_of(Role))] = Field(default_factory=dict)
+    people: Annotated[dict[str, PersonRow], keyed_by(written.names_of(Role))] = Field(default_factory=dict)
     segments: Segments = Segments()
     disputes: Disputes = Disputes()
     bug_accounts: Annotated[int, Field(ge=2, le=1000)] = Field(default=2, description="accounts that share one bug")
@@ -299,6 +233,11 @@ class PolicyFile(Section):
     sweep_every: Duration = Field(default=timedelta(hours=24), description="how often everything is compared")
     retention_days: Annotated[int, Field(ge=1, le=36_500)] = 730
     chat_max_age: Duration = Field(default=timedelta(hours=24), description="an older chat message is dropped")
+    timezone: Annotated[str, AfterValidator(written.zone)] = Field(
+        default="Asia/Jakarta", description="of the times in messages; an IANA name"
+    )
+    messages: Messages = Messages()
+    alarms: Alarms = Alarms()
     retry: Retry = Retry()
     heartbeat: Heartbeat = Heartbeat()
     log: Log = Log()

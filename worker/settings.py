@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
+from worker.core.calendar import Calendar
 from worker.core.model import Channel, ConnectorName
 from worker.core.policy import Policy
 from worker.documents import Fault, FaultyDocumentError
@@ -36,6 +37,7 @@ class ConnectorSettings:
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     secrets: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
     settle: timedelta | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +50,39 @@ class NotifierSettings:
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     secrets: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
     to: tuple[str, ...] = ()
+    fallback: str = ""
+    fallback_after: timedelta = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
 class RetrySettings:
-    """How often and how long one delivery is tried; `deadline` bounds one call in total."""
+    """How often within a cycle one delivery is tried, and how long; `deadline` bounds one call in total."""
 
-    attempts: int = 8
+    attempts: int = 3
     first_wait: timedelta = timedelta(seconds=1)
     max_wait: timedelta = timedelta(minutes=10)
     deadline: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSettings:
+    """How much is told at once: more than `storm` new escalations of one cycle come as a digest; news of L1 wait for
+    the opening of `digest_calendar`, where there is one; `daily` gathers their mails in any case.
+    """
+
+    restricted_names: bool = True
+    storm: int = 10
+    digest_calendar: Calendar | None = None
+    daily: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSettings:
+    """Where operations hear of brakes and lasting failures; `notifier` empty: nowhere but in the log."""
+
+    notifier: str = ""
+    to: tuple[str, ...] = ()
+    after: timedelta = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +114,9 @@ class Settings:
     sweep_every: timedelta = timedelta(hours=24)
     retention_days: int = 730
     chat_max_age: timedelta = timedelta(hours=24)
+    timezone: str = "Asia/Jakarta"
+    messages: MessageSettings = MessageSettings()
+    alarms: AlarmSettings = AlarmSettings()
     retry: RetrySettings = RetrySettings()
     log: LogSettings = LogSettings()
     heartbeat_file: Path | None = None

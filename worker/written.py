@@ -12,6 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from worker.core.money import Money, NumberStyle, currency, format_number, parse_number
 from worker.documents import nearest
@@ -97,6 +98,24 @@ def mail(value: str) -> str:
     """One address without a name, or an empty text."""
     if value and _MAIL.fullmatch(value) is None:
         raise ValueError(f"{shown(value)} is not a mail address: write for example maya@example.com")
+    return value
+
+
+def link(value: str) -> str:
+    """The address of a page with `{id}` in it, or an empty text."""
+    if value and (not value.startswith(("https://", "http://")) or value.count("{id}") != 1):
+        raise ValueError(
+            f"{shown(value)} is no such address: write for example https://crm.example.com/accounts/{{id}}"
+        )
+    return value
+
+
+def zone(value: str) -> str:
+    """The name of a time zone."""
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"{shown(value)} is not a time zone: write an IANA name such as Asia/Jakarta") from None
     return value
 
 
