@@ -133,6 +133,24 @@ class Posting(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One line of a digest: which escalation it is about, how high that stands, and what is said."""
+
+    about: str
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """How another channel tells the same to the same people, should this one fail for long."""
+
+    to: tuple[str, ...] = ()
+    subject: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message ready to go, rendered once: a retry sends the same bytes.
 
@@ -141,7 +159,8 @@ class Message:
     `link` leads to the record. `to` and `cc` are addresses or channel names, by the channel's own words; `envelope` are
     those of them who get this copy, empty for all. `at` is fixed when the message is made and dates the e-mail.
     `struck`: what it tells is over, and a channel that can shows it struck out. `repeated`: an earlier attempt may have
-    arrived, and the channel cannot look: a person should be able to tell.
+    arrived, and the channel cannot look: a person should be able to tell. `parts` and `instead` are the worker's own
+    business; a notifier sends what the other fields say.
     """
 
     key: str
@@ -158,6 +177,8 @@ class Message:
     link: str = ""
     struck: bool = False
     repeated: bool = False
+    parts: tuple[Part, ...] = ()
+    instead: Instead | None = None
 
 
 class Result(StrEnum):

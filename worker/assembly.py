@@ -13,6 +13,7 @@ from worker import phrasebook
 from worker.cycle import Cycle
 from worker.deliver import Patience
 from worker.detector import CachedDetector
+from worker.digest import Gathering
 from worker.ports import Ports
 from worker.pull import Reading
 from worker.render import Renderer
@@ -53,6 +54,12 @@ def spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
+def renderer(settings: Settings, language: str = "") -> Renderer:
+    """The texts that the settings ask for, or those of another language."""
+    names = settings.messages.restricted_names
+    return Renderer(settings.templates_dir, language or settings.language, settings.timezone, names=names)
+
+
 def assemble(
     settings: Settings,
     store: Store,
@@ -71,14 +78,16 @@ def assemble(
         ports,
         settings.policy,
         CachedDetector(phrasebook.load(settings.phrases_dir)),
-        Renderer(settings.templates_dir, settings.language),
+        renderer(settings),
         Reading(overlap=settings.overlap, sweep_every=settings.sweep_every),
         Patience(
             deadline=settings.retry.deadline,
             first=settings.retry.first_wait,
             most=settings.retry.max_wait,
             chat_age=settings.chat_max_age,
+            tries=settings.retry.attempts,
         ),
+        Gathering(settings.messages.storm, settings.messages.digest_calendar, settings.messages.daily),
     )
     interval = timedelta(seconds=settings.interval_seconds)
     return Worker(settings, crms, outlets, cycle, interval, settings.heartbeat_file)

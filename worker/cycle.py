@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from worker import brakes
-from worker.core.model import ConnectorName, RecordKind
+from worker.core.model import AccountId, ConnectorName, Level, RecordKind
 from worker.core.policy import Policy
 from worker.decide import Decider, DecideReport
 from worker.deliver import Deliverer, LaneReport, Patience, lanes_of
+from worker.digest import Gathering
 from worker.effects import Effects
 from worker.ports import Ports
 from worker.pull import KindRead, Puller, Reading, failed
@@ -56,12 +57,14 @@ class Cycle:
         renderer: Renderer,
         reading: Reading,
         patience: Patience,
+        gathering: Gathering | None = None,
     ) -> None:
         self._crms = tuple(crms)
         self._store = store
         self._ports = ports
         self._policy = policy
-        effects = Effects(renderer, outlets)
+        self._gathering = gathering or Gathering()
+        effects = Effects(renderer, outlets, self._gathering)
         self._pullers = {crm.name: Puller(crm, store, ports, reading) for crm in crms}
         self._deciders = {
             crm.name: Decider(
@@ -78,7 +81,7 @@ class Cycle:
     @staticmethod
     def _settle(crm: Crm, patience: Patience) -> timedelta:
         """How long after a write a read may still show what was there before it."""
-        return max(crm.connector.capabilities().settle, patience.settle)
+        return max(crm.settle or crm.connector.capabilities().settle, patience.settle)
 
     def decider(self, name: ConnectorName) -> Decider:
         """The decision path of one CRM, for those who only want to look."""
@@ -103,8 +106,11 @@ class Cycle:
         complete = not failed(reads.values())
         brake, decided = brakes.Brake(frozenset()), DecideReport()
         if self._deciders[crm.name].wake():
-            brake = self._brake(crm, complete=complete)
-            decided = self._deciders[crm.name].run(brake, complete=complete)
+            openings = self._deciders[crm.name].openings(complete=complete)
+            brake = self._brake(crm, openings)
+            stormy = self._gathering.stormy(level for _, level in openings if brake.lets_pass(level))
+            storm = self._ports.now().isoformat() if stormy else ""
+            decided = self._deciders[crm.name].run(brake, complete=complete, storm=storm)
         return CrmReport(reads, decided, brake.hold, self._remember(crm, brake.hold))
 
     def _remember(self, crm: Crm, hold: brakes.Hold | None) -> bool:
@@ -116,11 +122,10 @@ class Cycle:
         with self._store.begin() as tx:
             return brakes.set_hold(tx, crm.name, hold)
 
-    def _brake(self, crm: Crm, *, complete: bool) -> brakes.Brake:
+    def _brake(self, crm: Crm, openings: Sequence[tuple[AccountId, Level]]) -> brakes.Brake:
         with self._store.read() as tx:
             approved = brakes.first_run_levels(tx, crm.name, self._policy.brakes)
             allowed = brakes.allowance(tx, crm.name)
-        openings = self._deciders[crm.name].openings(complete=complete)
         if allowed:
             with self._store.begin() as tx:
                 brakes.spend_allowance(tx, crm.name)

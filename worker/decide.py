@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from worker.brakes import Brake
-from worker.core.model import Account, AccountId, AddNote, AddTask, Decision, Level, Notify, SetFlag
+from worker.core.model import Account, AccountId, AddNote, AddTask, Decision, Event, Level, Notify, SetFlag
 from worker.core.policy import Policy
 from worker.core.reconcile import reconcile
 from worker.effects import Effects, Subject, ensure_flag, wanted_flag
@@ -50,7 +50,6 @@ class Decider:
         policy: Policy,
         surveyor: Surveyor,
         effects: Effects,
-        link: str = "",
     ) -> None:
         self._crm = crm
         self._store = store
@@ -58,11 +57,14 @@ class Decider:
         self._policy = policy
         self._surveyor = surveyor
         self._effects = effects
-        self._link = link
+        self._storm = ""
 
-    def run(self, brake: Brake, *, complete: bool) -> DecideReport:
-        """Decide for every account that is marked or due. `complete` False: a read failed, so nothing is cleared."""
-        report = DecideReport()
+    def run(self, brake: Brake, *, complete: bool, storm: str = "") -> DecideReport:
+        """Decide for every account that is marked or due. `complete` False: a read failed, so nothing is cleared.
+
+        `storm` names this cycle when it opens so many escalations that they are told together.
+        """
+        report, self._storm = DecideReport(), storm
         for mark in self._marks():
             try:
                 self._decide(mark, brake, report, complete=complete)
@@ -176,16 +178,20 @@ class Decider:
     ) -> None:
         once = [effect for effect in decision.effects if not isinstance(effect, SetFlag)]
         if once:
-            outbox.enqueue(tx, self._effects.intents(subject, once, self._context(situation, decision, once, now)), now)
+            context = self.context(situation, decision, once[0].event, now)
+            self._effects.enqueue(tx, subject, once, context, self._storm)
         flag = wanted_flag(decision.effects)
         if flag is not None:
             observed = situation.observed
             expected = observed.flag if observed.pending is None else observed.pending
             ensure_flag(tx, subject, flag, expected, now)
 
-    def _context(
-        self, situation: Situation, decision: Decision, once: Sequence[AddNote | AddTask | Notify], now: datetime
-    ) -> Context:
+    def would_decide(self, situation: Situation, now: datetime) -> Decision:
+        """What deciding now would come to, without doing anything."""
+        return self._reconcile(situation, now)
+
+    def context(self, situation: Situation, decision: Decision, event: Event, now: datetime) -> Context:
+        """What the texts about an event of this decision may speak of."""
         return Context(
             view=situation.view,
             escalation=decision.escalation,
@@ -193,8 +199,8 @@ class Decider:
             policy=self._policy,
             now=now,
             because=decision.because,
-            event=once[0].event,
-            link=self._link,
+            event=event,
+            link=self._crm.page_of(situation.view.account.id),
         )
 
 

@@ -40,7 +40,6 @@ from worker.store.outbox import Delivery, Kind, State
 from worker.wiring import Crm, Outlet
 
 _ROUNDS = 200
-_SAME_ATTEMPT_TRIES = 3
 _TOGETHER = 3
 """After so many attempts effects are sent one by one: an item that spoils its batch must not keep the others back."""
 
@@ -50,6 +49,7 @@ class Patience:
     """How long to try. `deadline` bounds one attempt as a whole; waits double from `first` to `most`, with full jitter.
 
     A refused connection or broken credential is probed again after `slow`. Chat older than `chat_age` is not sent.
+    `tries` bounds one attempt; what then is left waits in the outbox.
     """
 
     deadline: timedelta = timedelta(seconds=30)
@@ -58,6 +58,7 @@ class Patience:
     slow: timedelta = timedelta(minutes=5)
     settle: timedelta = timedelta(seconds=5)
     chat_age: timedelta = timedelta(hours=24)
+    tries: int = 3
 
     def wait(self, attempt: int, draw: float) -> timedelta:
         """Full jitter: anything from nothing to the doubled wait."""
@@ -258,7 +259,7 @@ class Deliverer:
     def _try(self, lane: Lane, batch: _Batch, report: LaneReport) -> None:
         retrying = Retrying(
             retry=retry_if_result(bool),
-            stop=lambda state: state.attempt_number >= _SAME_ATTEMPT_TRIES or self._late(batch, state.upcoming_sleep),
+            stop=lambda state: state.attempt_number >= self._patience.tries or self._late(batch, state.upcoming_sleep),
             wait=lambda state: self._jitter(batch, state),
             sleep=self._ports.sleep,
             retry_error_callback=lambda state: None,  # noqa: ARG005  what is left goes back to the outbox

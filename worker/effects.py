@@ -10,10 +10,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import Connection
 
-from connectors.base import CreateNote, CreateTask, Message, Posting
+from connectors.base import CreateNote, CreateTask, Instead, Message, Part, Posting
+from worker import digest
 from worker.core.model import (
     AccountId,
     AddNote,
@@ -27,6 +29,7 @@ from worker.core.model import (
     Person,
     SetFlag,
 )
+from worker.digest import Gathering
 from worker.render import Card, Context, Renderer, restricted
 from worker.store import outbox
 from worker.store.codec import decode, encode
@@ -34,6 +37,7 @@ from worker.store.outbox import Intent, Kind, State
 from worker.wiring import Outlet
 
 _NAMESPACE = uuid.UUID("6f0d5f0e-5b1e-5c5b-9a65-0d9b8c2f7d11")
+_OPENINGS = frozenset({Event.OPENED, Event.REOPENED})
 _NOT_BY_MAIL = frozenset({Event.ACKNOWLEDGED, Event.SNOOZED})
 
 
@@ -67,26 +71,67 @@ def key_of(subject: Subject, event: Event, event_no: int, channel: str, part: st
 class Effects:
     """Turns effects into outbox rows."""
 
-    def __init__(self, renderer: Renderer, outlets: Sequence[Outlet]) -> None:
+    def __init__(self, renderer: Renderer, outlets: Sequence[Outlet], gathering: Gathering | None = None) -> None:
         self._renderer = renderer
         self._outlets = outlets
+        self._gathering = gathering or Gathering()
 
-    def intents(
-        self, subject: Subject, effects: Sequence[AddNote | AddTask | Notify], context: Context
-    ) -> list[Intent]:
-        """The rows of the effects that happen once."""
-        return [intent for effect in effects for intent in self._intents(subject, effect, context)]
+    def enqueue(
+        self,
+        tx: Connection,
+        subject: Subject,
+        effects: Sequence[AddNote | AddTask | Notify],
+        context: Context,
+        storm: str = "",
+    ) -> None:
+        """Enqueue the effects that happen once. `storm` names a cycle whose new escalations are told together."""
+        for effect in effects:
+            own = replace(context, event=effect.event)
+            match effect:
+                case AddNote():
+                    outbox.enqueue(tx, [self._note(subject, effect, own)], own.now)
+                case AddTask():
+                    outbox.enqueue(tx, [self._task(subject, effect, own)], own.now)
+                case Notify():
+                    for outlet in self._outlets:
+                        self._tell(tx, subject, effect, own, outlet, storm)
 
-    def _intents(self, subject: Subject, effect: AddNote | AddTask | Notify, context: Context) -> Iterator[Intent]:
-        own = replace(context, event=effect.event)
-        match effect:
-            case AddNote():
-                yield self._note(subject, effect, own)
-            case AddTask():
-                yield self._task(subject, effect, own)
-            case Notify():
-                for outlet in self._outlets:
-                    yield from self._messages(subject, effect, own, outlet)
+    def _tell(
+        self, tx: Connection, subject: Subject, effect: Notify, context: Context, outlet: Outlet, storm: str
+    ) -> None:
+        """By this channel: at once, or as a line of a digest."""
+        slot = self._slot(subject, effect, context, outlet, storm)
+        if slot is None:
+            if self._gathering.active:
+                digest.forget(tx, outlet.name, subject.escalation_id, context.now, self._renderer)
+            outbox.enqueue(tx, list(self._messages(subject, effect, context, outlet)), context.now)
+            return
+        part = Part(subject.escalation_id, int(subject.level), self._renderer.digest_line(effect, context))
+        for to in self._readers(effect, outlet):
+            digest.gather(tx, outlet, to, part, slot, subject.connector, self._renderer)
+        if outlet.notifier.capabilities().threads and outbox.thread_ref(tx, outlet.name, subject.escalation_id):
+            card = self._renderer.card(effect, context)
+            outbox.enqueue(tx, [self._post(subject, effect, context, outlet, Posting.EDIT, card)], context.now)
+
+    def _slot(
+        self, subject: Subject, effect: Notify, context: Context, outlet: Outlet, storm: str
+    ) -> digest.Slot | None:
+        mail = outlet.channel is Channel.EMAIL
+        if mail and effect.event in _NOT_BY_MAIL:
+            return None
+        at = self._gathering.goes_at(subject.level, context.now, mail=mail)
+        if at is not None:
+            return digest.Slot(at.isoformat(), at)
+        if storm and not mail and effect.event in _OPENINGS and subject.level is not Level.L3:
+            return digest.Slot(f"storm {storm}", context.now, storm=True)
+        return None
+
+    def _readers(self, effect: Notify, outlet: Outlet) -> list[tuple[str, ...]]:
+        """Who gets a digest of their own: each person by mail, else the channel as a whole."""
+        if outlet.channel is Channel.EMAIL:
+            to, cc = _recipients(effect, outlet)
+            return [(address,) for address in (*to, *cc)]
+        return [outlet.to or tuple(person.name for person in effect.to)]
 
     def _note(self, subject: Subject, effect: AddNote, context: Context) -> Intent:
         key = key_of(subject, effect.event, effect.event_no, "note")
@@ -110,14 +155,13 @@ class Effects:
 
     def _mail(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
         """One copy a person: a refusal concerns that one alone, and not everyone may know everything."""
-        to, cc = _addresses(effect.to), _addresses(effect.cc)
-        to, cc = (to, cc) if to else (cc or outlet.to, ())
-        cc = tuple(address for address in cc if address not in to)
+        to, cc = _recipients(effect, outlet)
         owner = context.escalation.owner if context.escalation is not None else None
         secret = restricted(context.escalation, context.policy)
+        card = self._renderer.card(effect, context)
+        write = cache(lambda full: self._renderer.email(effect, context, restricted=not full))
         for address in (*to, *cc):
-            full = not secret or (owner is not None and address == owner.email)
-            mail = self._renderer.email(effect, context, restricted=not full)
+            mail = write(not secret or (owner is not None and address == owner.email))
             key = key_of(subject, effect.event, effect.event_no, outlet.name, f"mail:{address}")
             message = Message(
                 key=key,
@@ -130,13 +174,14 @@ class Effects:
                 html=mail.html,
                 at=context.now,
                 thread_key=subject.escalation_id,
+                instead=Instead((), card.title, card.text),
             )
             yield _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
 
     def _posts(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
         """One message per escalation: the first event posts it, later ones edit it and add a line to its thread."""
         card, said = self._renderer.card(effect, context), self._renderer.slack_reply(effect, context)
-        if effect.event in (Event.OPENED, Event.REOPENED) or effect.event_no <= 1:
+        if effect.event in _OPENINGS or effect.event_no <= 1:
             yield self._post(subject, effect, context, outlet, Posting.POST, card)
             return
         if outlet.notifier.capabilities().threads:
@@ -158,8 +203,16 @@ class Effects:
             thread_key=subject.escalation_id,
             link="" if posting is Posting.REPLY else context.link,
             struck=card.over,
+            instead=Instead(_addresses((*effect.to, *effect.cc)), card.title, card.text),
         )
         return _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
+
+
+def _recipients(effect: Notify, outlet: Outlet) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """To and copy; where nobody has an address, the channel's own."""
+    to, cc = _addresses(effect.to), _addresses(effect.cc)
+    to, cc = (to, cc) if to else (cc or outlet.to, ())
+    return to, tuple(address for address in cc if address not in to)
 
 
 def _addresses(people: Sequence[Person]) -> tuple[str, ...]:

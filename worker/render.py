@@ -6,7 +6,8 @@ immutable sandbox with strict variables, and their output is capped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
@@ -16,6 +17,7 @@ import jinja2
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from connectors.base import Part
 from worker.core.document import build_brief, build_document
 from worker.core.model import (
     Account,
@@ -45,6 +47,7 @@ _NAMES = (
     "slack_title.txt",
     "slack.txt",
     "slack_reply.txt",
+    "digest_line.txt",
     "mail.txt",
     "mail.html",
     "subject.txt",
@@ -113,6 +116,7 @@ class Renderer:
 
     def __init__(self, templates_dir: Path, language: str, zone: str = ZONE, *, names: bool = True) -> None:
         self._names = names
+        self._known: tuple[Context, dict[str, object]] | None = None
         folders = [str(templates_dir / language), str(templates_dir / "en"), str(templates_dir)]
         self._environment = _Sandbox(
             loader=jinja2.FileSystemLoader(folders),
@@ -143,27 +147,43 @@ class Renderer:
     def note(self, effect: AddNote, context: Context, key: str) -> Note:
         """The note of one event; its last line carries the key, so that it can be found again."""
         mark = f"\n\nRef ESC-{key}"
-        body = self._render("note.txt", replace(context, event=effect.event), NOTE_LENGTH - len(mark), key=key)
-        return Note(self._render("note_title.txt", replace(context, event=effect.event), SUBJECT_LENGTH), body + mark)
+        body = self._render("note.txt", _at(effect, context), NOTE_LENGTH - len(mark), key=key)
+        return Note(self._render("note_title.txt", _at(effect, context), SUBJECT_LENGTH), body + mark)
 
     def task(self, effect: AddTask, context: Context) -> str:
         """What a task asks for, with the draft to the customer where the CSM may want it."""
-        return self._render("task.txt", replace(context, event=effect.event), TEXT_LENGTH, subject=effect.subject)
+        return self._render("task.txt", _at(effect, context), TEXT_LENGTH, subject=effect.subject)
 
     def card(self, effect: Notify, context: Context) -> Card:
         """The state of the escalation now, for the one message in a shared channel."""
-        own = replace(context, event=effect.event)
+        own = _at(effect, context)
         title = " ".join(self._render("slack_title.txt", own, SUBJECT_LENGTH).split())
         over = own.escalation is not None and not own.escalation.open
         return Card(title, self._render("slack.txt", own, SLACK_LENGTH), over)
 
     def slack_reply(self, effect: Notify, context: Context) -> str:
         """What happened, for the thread."""
-        return self._render("slack_reply.txt", replace(context, event=effect.event), SLACK_LENGTH)
+        return self._render("slack_reply.txt", _at(effect, context), SLACK_LENGTH)
+
+    def digest_line(self, effect: Notify, context: Context) -> str:
+        """The state of the escalation now, for a list of many."""
+        return " ".join(self._render("digest_line.txt", _at(effect, context), _LINE * 2).split())
+
+    def digest(self, parts: Sequence[Part], *, storm: bool) -> Card:
+        """A list of escalations, the highest first. `storm`: they are many of one cycle; else gathered over time."""
+        levels = Counter(f"L{part.level}" for part in parts)
+        values: dict[str, object] = {
+            "count": len(parts),
+            "by_level": ", ".join(f"{count} {level}" for level, count in sorted(levels.items(), reverse=True)),
+            "lines": [part.text for part in parts],
+            "storm": storm,
+        }
+        title, text = (self._environment.get_template(name) for name in ("digest_title.txt", "digest.txt"))
+        return Card(" ".join(_capped(title, values, 2 * SUBJECT_LENGTH).split()), _capped(text, values, TEXT_LENGTH))
 
     def email(self, effect: Notify, context: Context, *, restricted: bool = False) -> Mail:
         """The mail about an event; `restricted` for those who need not know what it is about."""
-        own = replace(context, event=effect.event)
+        own = _at(effect, context)
         secret = {"restricted": restricted}
         subject = " ".join(self._render("subject.txt", own, SUBJECT_LENGTH, **secret).split())
         text = self._render("mail.txt", own, TEXT_LENGTH, **secret)
@@ -179,6 +199,12 @@ class Renderer:
         return account.name if self._names or not restricted else account.id
 
     def _values(self, context: Context) -> dict[str, object]:
+        """What a template may speak of; one event has several texts, so the last answer is kept."""
+        if self._known is None or self._known[0] is not context:
+            self._known = context, self._gathered(context)
+        return self._known[1]
+
+    def _gathered(self, context: Context) -> dict[str, object]:
         escalation, policy = context.escalation, context.policy
         values: dict[str, object] = {
             "account": context.view.account,
@@ -209,6 +235,10 @@ class Renderer:
             values["why"] = _in_one_line(escalation)
             values["thanks"] = _helpers(context.view.account, escalation)
         return values
+
+
+def _at(effect: AddNote | AddTask | Notify, context: Context) -> Context:
+    return context if context.event is effect.event else replace(context, event=effect.event)
 
 
 def _capped(template: jinja2.Template, values: Mapping[str, object], most: int) -> str:

@@ -5,30 +5,46 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import quote
 
 from connectors.base import Connector, FatalError, Notifier
-from worker.core.model import Channel, ConnectorName
+from worker.core.model import AccountId, Channel, ConnectorName
 from worker.mapping import CrmMapping, load_mapping
 from worker.settings import ConnectorSettings, NotifierSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Crm:
-    """One connected CRM and how its records become values."""
+    """One connected CRM and how its records become values.
+
+    `settle`, where it is set, replaces what the connector says; `link` is the address of an account's page.
+    """
 
     name: ConnectorName
     connector: Connector
     mapping: CrmMapping
+    settle: timedelta | None = None
+    link: str = ""
+
+    def page_of(self, account_id: AccountId) -> str:
+        """The address of the account's page, empty where none is known."""
+        return self.link.replace("{id}", quote(account_id, safe=""))
 
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """One open channel. `to` are the addresses of a shared channel; a personal one takes them from the people."""
+    """One open channel. `to` are the addresses of a shared channel; a personal one takes them from the people.
+
+    `fallback` names the channel that tells what this one could not for `fallback_after`, empty for none.
+    """
 
     name: str
     channel: Channel
     notifier: Notifier
     to: tuple[str, ...] = ()
+    fallback: str = ""
+    fallback_after: timedelta = timedelta(minutes=30)
 
 
 def open_crms(settings: Settings) -> tuple[Crm, ...]:
@@ -43,7 +59,7 @@ def _open_crm(settings: ConnectorSettings) -> Crm:
         raise FatalError(
             f"connector {settings.name}: module {settings.module} has no connect()", "see connectors/base.py"
         )
-    return Crm(settings.name, connect(_given(settings)), load_mapping(settings.mapping))
+    return Crm(settings.name, connect(_given(settings)), load_mapping(settings.mapping), settings.settle, settings.link)
 
 
 def open_outlets(settings: Settings) -> tuple[Outlet, ...]:
@@ -57,7 +73,14 @@ def _open_outlet(settings: NotifierSettings) -> Outlet:
     if opened is None:
         reason = f"notifier {settings.name}: module {settings.module} has no open_notifier()"
         raise FatalError(reason, "see connectors/base.py")
-    return Outlet(settings.name, settings.channel, opened(_given(settings)), settings.to)
+    return Outlet(
+        settings.name,
+        settings.channel,
+        opened(_given(settings)),
+        settings.to,
+        settings.fallback,
+        settings.fallback_after,
+    )
 
 
 def _given(settings: ConnectorSettings | NotifierSettings) -> Mapping[str, object]:

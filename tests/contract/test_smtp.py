@@ -79,6 +79,16 @@ def test_the_mails_of_one_escalation_hang_together(script: Script, port: int) ->
     assert len({each.parsed["Message-ID"] for each in script.mails}) == 3
 
 
+@pytest.mark.parametrize("domain", ["example.com", "escalations.customer-success.departments.example.co.id"])
+def test_the_headers_that_programs_read_are_written_plainly(script: Script, port: int, domain: str) -> None:
+    mailer(port, sender=f"worker@{domain}").send(replace(MAIL, thread_key="esc_" + "f" * 40))
+    head = script.mails[0].body.partition(b"\r\n\r\n")[0].decode()
+
+    for name in ("References", "In-Reply-To", "Message-ID"):
+        assert f"@{domain}>" in next(line for line in head.replace("\r\n ", " ").split("\r\n") if line.startswith(name))
+    assert "boundary=" in head
+
+
 def test_a_copy_goes_to_its_envelope_and_names_everybody(script: Script, port: int) -> None:
     mailer(port).send(replace(MAIL, envelope=("dewi@example.com",)))
 

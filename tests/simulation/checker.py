@@ -38,7 +38,7 @@ def _escalated(world: World) -> Iterator[str]:
             yield f"I5 {key} ({world.stories[key]}) stands at {fields.get('escalation_level')}"
         if not any(note.account_id == key for note in world.notes):
             yield f"I1 {key} has no note"
-        if not any(message.subject == fields["name"] for _, message in world.posts):
+        if not any(f"- {fields['name']} -" in message.subject for _, message in world.posts):
             yield f"I1 {key} was not told in the channel"
 
 

@@ -45,7 +45,7 @@ def setup(
 def _own(settings: Settings) -> Iterator[tuple[str, Finding]]:
     from connectors.base import Finding, Severity
     from worker import phrasebook
-    from worker.render import Renderer
+    from worker.assembly import renderer
     from worker.samples import samples
 
     yield "configuration", Finding(Severity.OK, str(settings.path), f"policy {settings.policy.version}")
@@ -59,7 +59,7 @@ def _own(settings: Settings) -> Iterator[tuple[str, Finding]]:
     except phrasebook.PhraseBookError as error:
         for fault in error.faults:
             yield "phrases", Finding(Severity.ERROR, str(settings.phrases_dir), fault, "correct the phrase")
-    faults = Renderer(settings.templates_dir, settings.language).check(samples())
+    faults = renderer(settings).check(samples())
     for fault in faults:
         yield "templates", Finding(Severity.ERROR, str(settings.templates_dir), fault, "correct the template")
     if not faults:

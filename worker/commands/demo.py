@@ -26,6 +26,7 @@ connectors:
     options: {{path: crm.sqlite}}
 notifiers:
   console:
+    to: ["#escalations"]
     options: {{path: messages.txt}}
   email:
     options: {{directory: mail, sender: escalations@example.com}}

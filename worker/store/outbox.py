@@ -219,7 +219,7 @@ def _columns(intent: Intent, now: datetime) -> dict[str, object]:
 def pending_flag(tx: Connection, connector: ConnectorName, account_id: AccountId) -> Delivery | None:
     """The newest flag write of an account that is not settled."""
     row = tx.execute(_PENDING_FLAG, {"of_connector": connector, "of_account": account_id}).first()
-    return None if row is None else _delivery(row)
+    return None if row is None else delivery_from(row)
 
 
 def unconfirmed_flags(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[bytes]:
@@ -264,7 +264,7 @@ def claim(
     The transaction must be committed before anything is sent.
     """
     due = tx.execute(_RUNS if grouped else _HEADS, {"of_lane": lane, "now": micros(now), "most": limit})
-    taken = [_delivery(row) for row in due.all()]
+    taken = [delivery_from(row) for row in due.all()]
     return [
         replace(mine, state=State.TRYING, attempt=mine.attempt + 1, deadline=deadline)
         for mine in taken
@@ -330,7 +330,7 @@ def end(tx: Connection, delivery: Delivery, state: State, reason: str, remedy: s
 def unanswered(tx: Connection, lane: str, before: datetime, limit: int) -> list[Delivery]:
     """Effects on trial whose deadline passed before a time: nobody will settle them any more."""
     wanted = {"of_lane": lane, "before": micros(before), "most": limit}
-    return [_delivery(row) for row in tx.execute(_UNANSWERED, wanted)]
+    return [delivery_from(row) for row in tx.execute(_UNANSWERED, wanted)]
 
 
 def thread_ref(tx: Connection, lane: str, escalation_id: str) -> str:
@@ -342,17 +342,17 @@ def thread_ref(tx: Connection, lane: str, escalation_id: str) -> str:
 def in_state(tx: Connection, *states: State, limit: int = 1000) -> list[Delivery]:
     """Effects that stand so, oldest first."""
     wanted = select(outbox).where(one_of(outbox.c.state, states)).order_by(outbox.c.ordinal).limit(limit)
-    return [_delivery(row) for row in tx.execute(wanted)]
+    return [delivery_from(row) for row in tx.execute(wanted)]
 
 
 def of_escalation(tx: Connection, escalation_id: str) -> list[Delivery]:
     """Every effect of one escalation, in order."""
-    return [_delivery(row) for row in tx.execute(_EFFECTS_OF, {"of_escalation": escalation_id})]
+    return [delivery_from(row) for row in tx.execute(_EFFECTS_OF, {"of_escalation": escalation_id})]
 
 
 def of_kind(tx: Connection, lane: str, kind: Kind) -> list[Delivery]:
     """Every effect of one kind on a lane, in order."""
-    return [_delivery(row) for row in tx.execute(_OF_KIND, {"of_lane": lane, "kind": kind.value})]
+    return [delivery_from(row) for row in tx.execute(_OF_KIND, {"of_lane": lane, "kind": kind.value})]
 
 
 def counts(tx: Connection) -> dict[tuple[str, str], int]:
@@ -376,7 +376,8 @@ def oldest_pending(tx: Connection) -> datetime | None:
     return maybe_instant(tx.execute(_OLDEST).scalar())
 
 
-def _delivery(row: Any) -> Delivery:
+def delivery_from(row: Any) -> Delivery:
+    """One row of the outbox."""
     intent = Intent(
         key=row.key,
         lane=row.lane,
@@ -411,7 +412,7 @@ def expire_messages(tx: Connection, lane: str, before: datetime, now: datetime) 
 def last_flag(tx: Connection, connector: ConnectorName, account_id: AccountId) -> Delivery | None:
     """The newest flag write of an account, whatever became of it."""
     row = tx.execute(_LAST_FLAG, {"of_connector": connector, "of_account": account_id}).first()
-    return None if row is None else _delivery(row)
+    return None if row is None else delivery_from(row)
 
 
 def reopen(tx: Connection, key: str) -> int:

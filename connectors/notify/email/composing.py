@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import replace
+from email.headerregistry import HeaderRegistry, MessageIDHeader
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -19,8 +20,12 @@ ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9-]{1,100}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_HEADERS = HeaderRegistry()
+for _name in ("references", "in-reply-to"):
+    # Else a long one would be written as if it were words, and no program would find the thread.
+    _HEADERS.map_to_type(_name, MessageIDHeader)  # type: ignore[arg-type]  # as the library's own table has it
 # Seven bits only: not every server on the way takes eight.
-_POLICY = SMTP.clone(cte_type="7bit")
+_POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
 
 
 def composed(message: Message, sender: str) -> EmailMessage:
@@ -44,7 +49,7 @@ def composed(message: Message, sender: str) -> EmailMessage:
     if message.html:
         mail.add_alternative(_clean(message.html), subtype="html")
         # The library would draw lots for it, and a repeat would be another mail.
-        mail.set_boundary(f"=_{hashlib.sha256(name_of(message.key).encode()).hexdigest()}")
+        mail.set_boundary(f"part-{_digest(message.key)}")
     return mail
 
 
@@ -62,7 +67,11 @@ def name_of(key: str) -> str:
     """The key itself where it can stand in a file name and a Message-ID, else a digest of it."""
     if _PLAIN_KEY.fullmatch(key):
         return key
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return _digest(key)
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def addressed(message: Message) -> tuple[Message, str]:

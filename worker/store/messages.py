@@ -1,0 +1,79 @@
+"""Messages that are not sent yet: digests that still grow, and what a failing channel leaves to another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from worker.core.model import Level
+from worker.store.codec import micros
+from worker.store.outbox import Delivery, Kind, State, delivery_from
+from worker.store.schema import outbox
+from worker.store.statements import one_of
+
+DIGEST = "digest:"
+"""How the account of a digest's row begins: each digest is in an order of its own."""
+
+_BY_KEY = select(outbox).where(outbox.c.key == bindparam("own_key"))
+_GROWING = (outbox.c.attempt == 0, one_of(outbox.c.state, [State.NEW]))
+_GROW = (
+    update(outbox)
+    .where(outbox.c.ordinal == bindparam("own_ordinal"), *_GROWING)
+    .values(payload=bindparam("grown"), level=bindparam("risen"))
+)
+_DIGESTS = select(outbox).where(
+    outbox.c.lane == bindparam("of_lane"), outbox.c.account_id.startswith(DIGEST), *_GROWING
+)
+_STUCK = (
+    select(outbox)
+    .where(
+        outbox.c.lane == bindparam("of_lane"),
+        one_of(outbox.c.kind, [Kind.MESSAGE]),
+        one_of(outbox.c.state, [State.NEW, State.UNKNOWN]),
+        outbox.c.created_at <= bindparam("before"),
+    )
+    .order_by(outbox.c.level.desc(), outbox.c.ordinal)
+    .limit(bindparam("most"))
+)
+_REFUSED = (
+    select(outbox)
+    .where(
+        outbox.c.lane == bindparam("of_lane"),
+        one_of(outbox.c.kind, [Kind.MESSAGE]),
+        one_of(outbox.c.state, [State.REFUSED]),
+        outbox.c.updated_at > bindparam("after"),
+    )
+    .order_by(outbox.c.level.desc(), outbox.c.ordinal)
+    .limit(bindparam("most"))
+)
+
+
+def by_key(tx: Connection, key: str) -> Delivery | None:
+    """The effect with this key."""
+    row = tx.execute(_BY_KEY, {"own_key": key}).first()
+    return None if row is None else delivery_from(row)
+
+
+def grow(tx: Connection, digest: Delivery, payload: bytes, level: Level) -> bool:
+    """Give a digest another text. False when somebody has begun to send it."""
+    values = {"own_ordinal": digest.ordinal, "grown": payload, "risen": int(level)}
+    return tx.execute(_GROW, values).rowcount == 1
+
+
+def growing(tx: Connection, lane: str) -> list[Delivery]:
+    """The digests of a lane that nobody has begun to send."""
+    return [delivery_from(row) for row in tx.execute(_DIGESTS, {"of_lane": lane})]
+
+
+def stuck(tx: Connection, lane: str, before: datetime, most: int = 100) -> list[Delivery]:
+    """Messages of a lane that wait since before a time, sent or not, the most urgent first."""
+    values = {"of_lane": lane, "before": micros(before), "most": most}
+    return [delivery_from(row) for row in tx.execute(_STUCK, values)]
+
+
+def refused(tx: Connection, lane: str, after: datetime, most: int = 100) -> Sequence[Delivery]:
+    """Messages of a lane that its target refused since a time."""
+    values = {"of_lane": lane, "after": micros(after), "most": most}
+    return [delivery_from(row) for row in tx.execute(_REFUSED, values)]
