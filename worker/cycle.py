@@ -81,7 +81,8 @@ class Cycle:
     @staticmethod
     def _settle(crm: Crm, patience: Patience) -> timedelta:
         """How long after a write a read may still show what was there before it."""
-        return max(crm.settle or crm.connector.capabilities().settle, patience.settle)
+        stated = crm.connector.capabilities().settle if crm.settle is None else crm.settle
+        return max(stated, patience.settle)
 
     def decider(self, name: ConnectorName) -> Decider:
         """The decision path of one CRM, for those who only want to look."""

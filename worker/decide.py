@@ -13,14 +13,14 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from worker.brakes import Brake
-from worker.core.model import Account, AccountId, AddNote, AddTask, Decision, Event, Level, Notify, SetFlag
+from worker.core.model import Account, AccountId, Decision, Event, Level, SetFlag
 from worker.core.policy import Policy
 from worker.core.reconcile import reconcile
 from worker.effects import Effects, Subject, ensure_flag, wanted_flag
 from worker.ports import Ports
 from worker.render import Context
 from worker.situation import SetAside, Situation, Surveyor
-from worker.store import escalations, outbox, progress
+from worker.store import escalations, progress
 from worker.store.database import Store, StoreBusyError
 from worker.store.progress import Mark
 from worker.wiring import Crm

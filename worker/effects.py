@@ -176,7 +176,9 @@ class Effects:
                 thread_key=subject.escalation_id,
                 instead=Instead((), card.title, card.text),
             )
-            yield _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
+            copy = _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
+            # Each reader's mails keep their order; a mailbox that is full holds back nobody else's.
+            yield replace(copy, stream=f"{subject.account_id} {address}")
 
     def _posts(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
         """One message per escalation: the first event posts it, later ones edit it and add a line to its thread."""

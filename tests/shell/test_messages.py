@@ -17,6 +17,13 @@ ROOT = Path(__file__).parent.parent.parent
 SLACK = '  slack: {to: ["#escalations"]}'
 MAIL = "  email: {options: {directory: mail, sender: escalations@example.com}}"
 
+ENDED = {
+    "override": "resolved",
+    "override_by": "Bima Santoso",
+    "override_customer_confirmed": True,
+    "override_note": "the report is fast now",
+}
+
 Opened = Callable[..., Office]
 
 
@@ -49,7 +56,7 @@ def test_an_escalation_is_one_card_and_what_happens_later_edits_it(office: Opene
         "Why: The health score is red, score 12.",
         "Owner: Bima Santoso (VP Customer Success)",
         "Status: waiting for an answer",
-        "Answer due: Tue 24 Nov 2026, 12:01 WIB",
+        "Answer due: Tue 24 Nov 2026, 12:00 WIB",
         "Asked: acknowledge in the CRM (override: acknowledged), then call the customer",
     ]
     assert card.link == "https://crm.example.com/accounts/A1"
@@ -63,7 +70,7 @@ def test_an_ended_one_is_struck_out_with_its_outcome_and_thanks(office: Opened) 
     slack = here.record("slack")
     here.account("A1", "Merah")
     here.cycle()
-    here.account("A1", "Merah", override="resolved", override_root_cause="a slow report", override_by="Bima")
+    here.account("A1", "Merah", **ENDED, override_root_cause="a slow report")
     here.cycle(timedelta(hours=1))
     edit = slack.posts(Posting.EDIT)[-1]
 
@@ -125,7 +132,7 @@ def test_of_a_restricted_matter_only_its_owner_learns_more(office: Opened) -> No
     for told in elsewhere:
         assert "L3" in told
         assert "PT A1" in told
-        assert not any(word in told.lower() for word in ("somasi", "kuasa", "legal", "hukum", "c1"))
+        assert not any(word in told.lower() for word in ("somasi", "kuasa", "legal", "hukum", "case"))
 
 
 def test_even_the_name_can_be_kept_back(office: Opened) -> None:
@@ -176,7 +183,7 @@ def test_after_a_storm_each_has_a_message_of_its_own(office: Opened) -> None:
     here.cycle()
     here.account("A1", "Merah", override="acknowledged", override_by="Bima")
     here.cycle()
-    here.account("A1", "Merah", override="resolved", override_by="Bima", override_root_cause="x")
+    here.account("A1", "Merah", **ENDED, override_root_cause="x")
     here.cycle()
 
     assert [each.posting for each in slack.sent] == [
@@ -227,13 +234,13 @@ def test_what_l1_does_at_night_waits_and_what_is_higher_does_not(office: Opened)
 
 
 def test_the_morning_digest_comes_when_the_office_opens(office: Opened) -> None:
-    here = office(notifiers=f"{SLACK}\n{MAIL}", more=OFFICE_HOURS, at=TUESDAY_10 + timedelta(hours=21))
+    here = office(notifiers=f"{SLACK}\n{MAIL}", more=OFFICE_HOURS, at=TUESDAY_10 + timedelta(hours=21, minutes=45))
     slack = here.record("slack")
     for number in range(3):
         here.account(f"A{number}", "Kuning")
     here.cycle()
     before = list(slack.sent), here.mails()
-    here.cycle(timedelta(hours=1))
+    here.cycle(timedelta(hours=1, minutes=20))
     after = list(slack.sent)
     here.cycle()
     mails = here.mails()
@@ -256,7 +263,7 @@ def test_what_rises_in_the_night_is_told_at_once_and_is_no_old_news_in_the_morni
     at_night = [each.subject for each in slack.sent]
     here.account("A1", "Kuning", override="false_alarm", override_by="Dewi")
     here.cycle()
-    here.cycle(timedelta(hours=9))
+    here.cycle(timedelta(hours=10))
 
     assert at_night[0] == "L2 - PT A0 - health yellow, health red"
     digests = [each for each in slack.sent if "gathered" in each.subject]

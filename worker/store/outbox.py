@@ -52,7 +52,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An effect to bring about, as it is enqueued."""
+    """An effect to bring about, as it is enqueued. Effects of one lane and stream go in order; empty: the account's."""
 
     key: str
     lane: str
@@ -64,6 +64,7 @@ class Intent:
     event_no: int
     level: Level
     payload: bytes
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ _before = outbox.alias("before")
 _EARLIER = and_(
     _before.c.lane == outbox.c.lane,
     _before.c.connector == outbox.c.connector,
-    _before.c.account_id == outbox.c.account_id,
+    _before.c.stream == outbox.c.stream,
     _before.c.ordinal < outbox.c.ordinal,
     one_of(_before.c.state, PENDING),
 )
@@ -105,7 +106,7 @@ _HEADS = (
     .limit(bindparam("most"))
 )
 """The earliest unsettled effect of each account, if it is due (I18)."""
-_account = (outbox.c.connector, outbox.c.account_id)
+_account = (outbox.c.connector, outbox.c.stream)
 _also_due = and_(one_of(_before.c.state, [State.NEW]), _before.c.not_before <= bindparam("now"))
 _RUNS = (
     select(outbox)
@@ -122,7 +123,19 @@ _WAITING = select(outbox.c.lane).where(one_of(outbox.c.state, PENDING)).distinct
 _ADD = Insert(
     outbox,
     (
-        *("key", "lane", "kind", "connector", "account_id", "escalation_id", "event", "event_no", "level", "payload"),
+        *(
+            "key",
+            "lane",
+            "kind",
+            "connector",
+            "account_id",
+            "stream",
+            "escalation_id",
+            "event",
+            "event_no",
+            "level",
+            "payload",
+        ),
         *("state", "attempt", "not_before", "created_at", "updated_at"),
     ),
     lambda insert: insert.on_conflict_do_nothing(index_elements=["key"]).returning(outbox.c.ordinal),
@@ -203,6 +216,7 @@ def _columns(intent: Intent, now: datetime) -> dict[str, object]:
         "kind": intent.kind.value,
         "connector": intent.connector,
         "account_id": intent.account_id,
+        "stream": intent.stream or intent.account_id,
         "escalation_id": intent.escalation_id,
         "event": intent.event.value,
         "event_no": intent.event_no,
@@ -389,6 +403,7 @@ def delivery_from(row: Any) -> Delivery:
         event_no=row.event_no,
         level=Level(row.level),
         payload=row.payload,
+        stream=row.stream,
     )
     return Delivery(
         ordinal=row.ordinal,

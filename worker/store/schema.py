@@ -164,12 +164,13 @@ outbox = Table(
     Column("remedy", Text, nullable=False, server_default=""),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("stream", String, nullable=False, server_default=""),
     comment="effects to bring about; the intent is here before a byte is sent",
     sqlite_autoincrement=True,
 )
 _PENDING = text("state IN ('new', 'trying', 'unknown')")
 Index("ix_outbox_pending", outbox.c.lane, outbox.c.state, sqlite_where=_PENDING, postgresql_where=_PENDING)
-Index("ix_outbox_order", outbox.c.lane, outbox.c.account_id, sqlite_where=_PENDING, postgresql_where=_PENDING)
+Index("ix_outbox_order", outbox.c.lane, outbox.c.stream, sqlite_where=_PENDING, postgresql_where=_PENDING)
 Index("ix_outbox_escalation", outbox.c.escalation_id)
 
 quarantine = Table(
