@@ -48,7 +48,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One signal that an escalation carries. `gone_at` is when its evidence was first seen to be gone."""
+    """One signal that an escalation carries. `gone_at` is when its evidence was first seen to be gone.
+
+    `phrase` names the phrase where text was the evidence, so that false alarms can be held against it.
+    """
 
     trigger: TriggerId
     ref: RecordRef
@@ -57,6 +60,7 @@ class Reason:
     since: datetime
     occurred_at: datetime
     gone_at: datetime | None = None
+    phrase: str = ""
 
 
 class Step(StrEnum):

@@ -148,7 +148,8 @@ def _ticked_by_hand(last: Escalation | None, observed: Observed) -> bool:
 
 
 def _reason(signal: Signal, now: datetime) -> Reason:
-    return Reason(signal.trigger, signal.ref, signal.detail, signal.fingerprint, now, signal.occurred_at)
+    phrase = "" if signal.hit is None else signal.hit.phrase
+    return Reason(signal.trigger, signal.ref, signal.detail, signal.fingerprint, now, signal.occurred_at, phrase=phrase)
 
 
 def _at_rest(

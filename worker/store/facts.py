@@ -56,6 +56,7 @@ _ACCOUNTS = (
     select(fact.c.record_id).where(_OF_CONNECTOR, fact.c.kind == "account").distinct().order_by(fact.c.record_id)
 )
 _ACCOUNT_COUNT = select(func.count(func.distinct(fact.c.record_id))).where(_OF_CONNECTOR, fact.c.kind == "account")
+_FIRST_SEEN = select(func.min(fact.c.seen_at)).where(_OF_CONNECTOR, fact.c.kind == "account").group_by(fact.c.record_id)
 _RESTED_ON = select(fact.c.kind, fact.c.record_id).where(
     _OF_CONNECTOR, fact.c.gone == 0, listed(fact.c.account_id, "accounts"), _IS_NEWEST
 )
@@ -170,6 +171,11 @@ def account_count(tx: Connection, connector: ConnectorName) -> int:
 def account_ids(tx: Connection, connector: ConnectorName) -> list[AccountId]:
     """Every account that was ever read, by id."""
     return [AccountId(row[0]) for row in tx.execute(_ACCOUNTS, {"connector": connector})]
+
+
+def accounts_first_seen(tx: Connection, connector: ConnectorName) -> list[datetime]:
+    """When each account was first read."""
+    return [instant(row[0]) for row in tx.execute(_FIRST_SEEN, {"connector": connector})]
 
 
 def newest_by_kind(

@@ -1,0 +1,103 @@
+"""Escalations out of the store as the report counts them, with what the mirror knows of their accounts."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from worker.assembly import Worker
+from worker.core.model import AccountView, ConnectorName, Escalation, Event, Outcome, RecordKind, TrailEntry
+from worker.core.money import Money
+from worker.core.report import Episode, Month
+from worker.store import escalations, facts
+from worker.store.database import Store
+
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_PUT_OFF = frozenset({Event.SNOOZED})
+_OFTEN = 3
+"""So many postponements of one escalation are worth a look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a report is made of. `first_seen` holds for every account when it was first read, sorted."""
+
+    episodes: tuple[Episode, ...]
+    first_seen: tuple[datetime, ...]
+    gaming: tuple[str, ...] = ()
+
+    def accounts_in(self, month: Month) -> int:
+        """How many accounts were known at the end of a month; 0 before the worker first read any."""
+        return sum(Month.of(moment) <= month for moment in self.first_seen)
+
+
+def collect(worker: Worker, store: Store, until: datetime) -> Collected:
+    """Everything up to a time, from all CRMs. Reads only."""
+    with store.read() as tx:
+        opened = escalations.opened_between(tx, _FIRST, until)
+        trails = _trails(tx, {name for name, _ in opened})
+        episodes = tuple(_episode(tx, worker, name, one, trails[one.id], until) for name, one in opened)
+        seen = sorted(moment for crm in worker.crms for moment in facts.accounts_first_seen(tx, crm.name))
+    return Collected(episodes, tuple(seen), tuple(_gaming(episodes, trails)))
+
+
+def _trails(tx: Connection, connectors: set[ConnectorName]) -> dict[str, list[TrailEntry]]:
+    found: dict[str, list[TrailEntry]] = defaultdict(list)
+    for name in sorted(connectors):
+        for line in escalations.trail_of(tx, name):
+            found[line.escalation_id].append(line.entry)
+    return found
+
+
+def _episode(
+    tx: Connection, worker: Worker, name: ConnectorName, one: Escalation, trail: Sequence[TrailEntry], now: datetime
+) -> Episode:
+    view = _view(tx, worker, name, one, now)
+    account = None if view is None else view.account
+    answers = (entry.at for entry in trail if entry.event is Event.ACKNOWLEDGED)
+    began = (entry.level for entry in trail if entry.level is not None)
+    return Episode(
+        escalation=one,
+        first_level=next(began, one.level),
+        account_name=one.account_id if account is None else account.name,
+        csm="" if account is None or account.owner is None else account.owner.name,
+        products=_products(one, view),
+        phrases=tuple((reason.trigger, reason.phrase) for reason in one.reasons if reason.phrase),
+        arr=None if account is None else _home(worker, account.arr, one.opened_at),
+        acknowledged_at=next(answers, one.acknowledged_at),
+        churned_on=None if account is None else account.churned_on,
+        renewal_on=None if account is None else account.renewal_on,
+    )
+
+
+def _view(tx: Connection, worker: Worker, name: ConnectorName, one: Escalation, now: datetime) -> AccountView | None:
+    situation = worker.cycle.decider(name).situation(tx, one.account_id, now, complete=True)
+    return None if situation is None else situation.view
+
+
+def _products(one: Escalation, view: AccountView | None) -> tuple[str, ...]:
+    if view is None:
+        return ()
+    concerned = {reason.ref.id for reason in one.reasons if reason.ref.kind is RecordKind.CASE}
+    return tuple(dict.fromkeys(case.product for case in view.cases if case.id in concerned and case.product))
+
+
+def _home(worker: Worker, amount: Money | None, on: datetime) -> Money | None:
+    converted = None if amount is None else worker.settings.policy.rates.convert(amount, on.date())
+    return None if converted is None else converted.result
+
+
+def _gaming(episodes: Sequence[Episode], trails: dict[str, list[TrailEntry]]) -> Iterator[str]:
+    """Signs that the figures look better than the work was: a question to a person, never a verdict."""
+    for each in episodes:
+        put_off = sum(entry.event in _PUT_OFF for entry in trails[each.escalation.id])
+        if put_off >= _OFTEN:
+            yield f"{each.account_name}: put off {put_off} times ({each.escalation.id})"
+    silent = Counter(each.csm or "nobody" for each in episodes if each.escalation.outcome is Outcome.WITHDRAWN)
+    for csm, count in sorted(silent.items()):
+        if count >= _OFTEN:
+            yield f"{csm}: {count} flags taken away without saying how it ended"

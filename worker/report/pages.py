@@ -1,0 +1,113 @@
+"""A report as a page, as Markdown for mail, and its escalations as CSV for whoever wants to count again."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import jinja2
+
+from worker.core.report import Episode, Report, Tally
+from worker.report import charts
+
+_PAGES = Path(__file__).parent.parent.parent / "config" / "pages"
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+
+
+def as_html(report: Report, made_at: datetime, policy_version: str) -> str:
+    """A page of its own: pictures inside, no script, nothing from the network. Times are UTC."""
+    return _page(
+        "report.html.j2",
+        report,
+        made_at,
+        policy_version,
+        months_svg=charts.months(report.months),
+        rates_svg=charts.rates(report.months),
+    )
+
+
+def as_markdown(report: Report, made_at: datetime, policy_version: str) -> str:
+    """The same in Markdown, readable as it is: the text of the VP's mail."""
+    return _page("report.md.j2", report, made_at, policy_version)
+
+
+def _page(name: str, report: Report, made_at: datetime, policy_version: str, **more: str) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_PAGES),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["span"] = span
+    environment.filters["bars"] = _bars
+    environment.filters["share"] = _share
+    environment.filters["cell"] = _cell
+    return environment.get_template(name).render(
+        report=report, made_at=f"{made_at:%Y-%m-%d %H:%M} UTC", policy_version=policy_version, **more
+    )
+
+
+def span(duration: timedelta | None) -> str:
+    """A duration as people say it: `3 h 20 min`, `2 d 4 h`; a dash where there is none."""
+    if duration is None:
+        return "–"
+    minutes = round(duration.total_seconds() / 60)
+    days, rest = divmod(minutes, 24 * 60)
+    hours, minutes = divmod(rest, 60)
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _bars(tallies: Sequence[Tally]) -> list[tuple[str, int, int]]:
+    most = max((each.count for each in tallies), default=1) or 1
+    return [(each.name.replace("_", " "), each.count, round(100 * each.count / most)) for each in tallies[:12]]
+
+
+def _share(share: float | None) -> str:
+    return "too few to say" if share is None else f"{share:.0%}"
+
+
+def _cell(text: object) -> str:
+    """A text that does not break a Markdown table."""
+    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+
+
+_COLUMNS = (
+    *("escalation", "account_id", "account", "csm", "level", "first_level", "triggers", "products"),
+    *("opened_at", "acknowledged_at", "resolved_at", "outcome", "root_cause", "arr", "churned_on"),
+)
+
+
+def as_csv(episodes: Sequence[Episode]) -> str:
+    """One line an escalation, all texts quoted; what a spreadsheet would run as a formula is put in quotes. UTC."""
+    out = io.StringIO()
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+    writer.writerow(_COLUMNS)
+    for each in episodes:
+        writer.writerow([_harmless(value) for value in _row(each)])
+    return out.getvalue()
+
+
+def _row(episode: Episode) -> tuple[object, ...]:
+    one = episode.escalation
+    return (
+        *(one.id, one.account_id, episode.account_name, episode.csm, one.level, episode.first_level),
+        *(" ".join(episode.triggers), "; ".join(episode.products)),
+        *(_when(one.opened_at), _when(episode.acknowledged_at), _when(one.resolved_at)),
+        *(one.outcome or "", one.root_cause, episode.arr or "", episode.churned_on or ""),
+    )
+
+
+def _when(moment: datetime | None) -> str:
+    return "" if moment is None else moment.isoformat(timespec="seconds")
+
+
+def _harmless(value: object) -> str:
+    text = str(value)
+    return f"'{text}" if text.startswith(_DANGEROUS) else text
