@@ -50,10 +50,10 @@ class Composite:
         self._parts.append(part)
         return name
 
-    def read(self, doing: str) -> tuple[Answer, dict[str, Part]]:
+    def read(self, doing: str, until: float | None = None) -> tuple[Answer, dict[str, Part]]:
         """Send subrequests that only read. Raises a ConnectorError when the call as a whole is refused."""
         try:
-            return self.send(doing, None)
+            return self.send(doing, until)
         except UnansweredError as error:
             raise RetryableError(str(error), error.remedy) from None
 

@@ -17,12 +17,12 @@ from connectors.crm.salesforce.schema import Schema
 from connectors.crm.salesforce.writing import Writer
 
 _CAPABILITIES = Capabilities(
-    batch_size=225,  # flag, note and task of 75 accounts: one call of graphs
+    batch_size=450,  # flag, note and task of 150 accounts: one look, two calls of graphs, one of tasks
     exactly_once=True,
     conditional=True,
     finds=True,
     grouped=True,
-    settle=timedelta(minutes=20),
+    settle=timedelta(seconds=10),  # what it wrote itself it reads at once
     overlap=timedelta(0),
     late_overlap=timedelta(minutes=20),
     late_every=timedelta(minutes=10),

@@ -14,7 +14,7 @@ from connectors.crm.salesforce.present import ACCOUNT, Account, Present, differs
 from connectors.crm.salesforce.schema import ObjectInfo, Schema
 from connectors.crm.salesforce.wording import CUT, fitted, worded
 
-MOST_NODES: Final = 20
+MOST_WRITES: Final = 20
 """Of one account in one call; what is more goes with the next."""
 
 _DEPLOY = "deploy deploy/salesforce, and assign the permission set Escalation Worker to the integration user"
@@ -67,82 +67,77 @@ class Grouper:
             results.update({index: _gone(write) for index, write in writes})
             return None
         group = Group(account)
-        keys: set[str] = set()
+        going: list[tuple[int, UpdateRecord | CreateNote]] = []
         for index, write in writes:
             if isinstance(write, CreateTask):
                 continue
-            refused = self._add(group, index, write, present, keys)
+            refused = self._refusal(write, going, account)
             if refused is not None:
                 results[index] = refused
-                results.update({later: _waits() for later, _ in writes if later > index})
+                results.update({later: waits() for later, _ in writes if later > index})
                 break
+            going.append((index, write))
+        self._fill(group, going, present.at)
         return group
 
-    def _add(self, group: Group, index: int, write: Write, present: Present, keys: set[str]) -> WriteResult | None:
-        if len(group.nodes) >= MOST_NODES:
-            return _waits()
-        if isinstance(write, UpdateRecord):
-            return self._flag(group, index, write, present, keys)
-        return self._noted(group, index, write, keys) if isinstance(write, CreateNote) else None
-
-    def _flag(
-        self, group: Group, index: int, write: UpdateRecord, present: Present, keys: set[str]
+    def _refusal(
+        self, write: UpdateRecord | CreateNote, going: Sequence[tuple[int, Write]], account: Account
     ) -> WriteResult | None:
-        path = f"sobjects/{ACCOUNT}/{group.account.id}"
-        if any(node.path == path for node in group.nodes):
-            return _waits()
+        if isinstance(write, CreateNote):
+            if self._note is None:
+                reason = f"Salesforce has no object {self._options.note} that the worker may see"
+                return WriteResult(Result.REJECTED, reason=reason, remedy=_DEPLOY)
+            return waits() if len(going) >= MOST_WRITES else None
+        if any(isinstance(each, UpdateRecord) for _, each in going):
+            return waits()
         expected = write.expect or {}
-        changed = [name for name, value in expected.items() if differs(group.account.values.get(name), value)]
+        changed = [name for name, value in expected.items() if differs(account.values.get(name), value)]
         if changed:
             return WriteResult(Result.CONFLICT, reason=f"changed meanwhile: {', '.join(changed)}")
-        body = {name: worded(value, self._account.fields.get(name)) for name, value in write.values.items()}
-        if any(expected.values()) and self._somebody_edits(group.account, present.at):
-            group.unless_after = group.account.modified
-        group.nodes.append(Node(path, body, index))
-        opened = write.values.get(self._options.opened_field)
-        self._keep(group, index, keys, opened if isinstance(opened, datetime) else None, body)
         return None
+
+    def _fill(self, group: Group, going: Sequence[tuple[int, UpdateRecord | CreateNote]], at: datetime) -> None:
+        """The flag first, then the escalation, then the notes that refer to it."""
+        flag = next(((index, write) for index, write in going if isinstance(write, UpdateRecord)), None)
+        opened = moment_of(group.account.values.get(self._options.opened_field))
+        body: dict[str, object] = {}
+        if flag is not None:
+            index, write = flag
+            body = {name: worded(value, self._account.fields.get(name)) for name, value in write.values.items()}
+            if any((write.expect or {}).values()) and self._somebody_edits(group.account, at):
+                group.unless_after = group.account.modified
+            group.nodes.append(Node(f"sobjects/{ACCOUNT}/{group.account.id}", body, index))
+            said = write.values.get(self._options.opened_field)
+            opened = said if isinstance(said, datetime) else opened
+        key = f"{group.account.id}-{opened:%Y%m%d%H%M%S}" if opened is not None and self._escalation else ""
+        if key and going:
+            group.nodes.append(self._kept(group.account, key, body, going[0][0] if flag is None else flag[0]))
+        group.nodes += [
+            self._noted(group.account, index, write, key) for index, write in going if isinstance(write, CreateNote)
+        ]
 
     def _somebody_edits(self, account: Account, at: datetime) -> bool:
         window = timedelta(minutes=self._options.editing_minutes)
         return account.modified is not None and account.modified_by != self._own_user and at - account.modified < window
 
-    def _keep(
-        self, group: Group, index: int, keys: set[str], opened: datetime | None, body: Mapping[str, object]
-    ) -> str:
-        """The escalation as a record of its own: it keeps what the account's fields forget. Returns its key."""
-        since = opened or moment_of(group.account.values.get(self._options.opened_field))
-        if since is None or self._escalation is None:
-            return ""
-        key = f"{group.account.id}-{since:%Y%m%d%H%M%S}"
+    def _kept(self, account: Account, key: str, body: Mapping[str, object], index: int) -> Node:
+        """The escalation as a record of its own: it keeps what the account's fields forget."""
+        assert self._escalation is not None
         path = f"sobjects/{self._options.escalation}/{self._options.key}/{key}"
-        kept = Node(path, {"Account__c": group.account.id, **_mirrored(self._escalation, body)}, index, own=False)
-        place = next((number for number, node in enumerate(group.nodes) if node.path == path), None)
-        if place is None:
-            group.nodes.append(kept)
-        elif body:
-            group.nodes[place] = kept
-        keys.add(key)
-        return key
+        return Node(path, {"Account__c": account.id, **_mirrored(self._escalation, body)}, index, own=False)
 
-    def _noted(self, group: Group, index: int, write: CreateNote, keys: set[str]) -> WriteResult | None:
-        if self._note is None:
-            reason = f"Salesforce has no object {self._options.note} that the worker may see"
-            return WriteResult(Result.REJECTED, reason=reason, remedy=_DEPLOY)
-        escalation = self._keep(group, index, keys, None, {})
-        opened = [key for key in keys if key.startswith(group.account.id)]
+    def _noted(self, account: Account, index: int, write: CreateNote, escalation: str) -> Node:
+        assert self._note is not None
         body: dict[str, object] = {
             "Name": fitted(" ".join(write.title.split()), _length(self._note, "Name", 80)) or "Escalation",
-            "Account__c": group.account.id,
+            "Account__c": account.id,
             "Body__c": fitted(write.body, _length(self._note, "Body__c", 0), CUT),
             "At__c": worded(write.at, None),
         }
-        about = max(opened, default=escalation)
-        if about:
+        if escalation:
             relation = self._options.escalation.removesuffix("__c") + "__r"
-            body[relation] = {self._options.key: about}
-        group.nodes.append(Node(f"sobjects/{self._options.note}/{self._options.key}/{write.key}", body, index))
-        return None
+            body[relation] = {self._options.key: escalation}
+        return Node(f"sobjects/{self._options.note}/{self._options.key}/{write.key}", body, index)
 
 
 def _length(info: ObjectInfo, name: str, otherwise: int) -> int:
@@ -164,5 +159,6 @@ def _gone(write: Write) -> WriteResult:
     return WriteResult(Result.REJECTED, reason=reason, remedy="restore it, or give the integration user access to it")
 
 
-def _waits() -> WriteResult:
+def waits() -> WriteResult:
+    """Nothing was done: what came before it in its account did not go."""
     return WriteResult(Result.RETRY, reason="an earlier write of this account comes first")

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 from connectors.crm.salesforce import soql
 from connectors.crm.salesforce.client import Client
 from connectors.crm.salesforce.ids import is_key
-from connectors.crm.salesforce.lookup import Lookup, looked_up
+from connectors.crm.salesforce.lookup import Lookup, in_parts, looked_up
 from connectors.crm.salesforce.schema import Schema
-
-_AT_ONCE = 200
 
 
 class KeyFinder:
@@ -33,8 +31,7 @@ class KeyFinder:
         places = self._places()
         if not places:
             return
-        for start in range(0, len(usable), _AT_ONCE):
-            some = usable[start : start + _AT_ONCE]
+        for some in in_parts(usable):
             lookups = [Lookup(soql.select(("Id", field), name, [soql.one_of(field, some)])) for name, field in places]
             _, answers = looked_up(self._client, lookups, "looking up keys")
             for (_, field), rows in zip(places, answers, strict=True):

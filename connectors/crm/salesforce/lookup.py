@@ -1,4 +1,4 @@
-"""Small queries answered together: up to five in one composite call, their records as plain values."""
+"""Small queries answered together, five in one composite call; their records as plain values."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from connectors.base import RetryableError
-from connectors.crm.salesforce.answers import UnansweredError, failure, problems
+from connectors.base import RetryableError, Value
+from connectors.crm.salesforce.answers import failure, problems
 from connectors.crm.salesforce.asking import found_in
 from connectors.crm.salesforce.client import Client, reading
 from connectors.crm.salesforce.composite import Composite, Part
@@ -21,6 +21,10 @@ from connectors.crm.salesforce.composite import Composite, Part
 Record = dict[str, Any]
 """A record as JSON gave it, numbers with a point as Decimal."""
 
+_QUERIES = 5
+"""In one composite call."""
+
+_VALUES = 200
 _RECORDS = msgspec.json.Decoder(list[Record], float_hook=Decimal)
 
 
@@ -41,13 +45,19 @@ def looked_up(
     client: Client, lookups: Sequence[Lookup], doing: str, until: float | None = None
 ) -> tuple[datetime, list[list[Record]]]:
     """The records of each query, with Salesforce's clock. Raises a ConnectorError when one of them is not answered."""
-    composite = Composite(client, all_or_none=False)
-    names = [composite.add("GET", each.path) for each in lookups]
-    try:
-        answer, parts = composite.send(doing, until)
-    except UnansweredError as error:
-        raise RetryableError(str(error), error.remedy) from None
-    return answer.at, [_records(client, parts.get(name), doing) for name in names]
+    at, found = client.now(), list[list[Record]]()
+    for start in range(0, len(lookups), _QUERIES):
+        composite = Composite(client, all_or_none=False)
+        names = [composite.add("GET", each.path) for each in lookups[start : start + _QUERIES]]
+        answer, parts = composite.read(doing, until)
+        found += [_records(client, parts.get(name), doing) for name in names]
+        at = answer.at if start == 0 else at
+    return at, found
+
+
+def in_parts(values: Sequence[str]) -> list[list[Value]]:
+    """Values in lists that are short enough for one query."""
+    return [list(values[start : start + _VALUES]) for start in range(0, len(values), _VALUES)]
 
 
 def _records(client: Client, part: Part | None, doing: str) -> list[Record]:

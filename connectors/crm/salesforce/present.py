@@ -15,7 +15,7 @@ from typing import Final
 from connectors.base import Value
 from connectors.crm.salesforce import soql
 from connectors.crm.salesforce.client import Client
-from connectors.crm.salesforce.lookup import Lookup, Record, looked_up
+from connectors.crm.salesforce.lookup import Lookup, Record, in_parts, looked_up
 
 ACCOUNT: Final = "Account"
 _ABOUT = ("Id", "IsDeleted", "MasterRecordId", "LastModifiedDate", "LastModifiedById", "OwnerId")
@@ -78,40 +78,41 @@ def look(client: Client, wanted: Wanted, until: float | None = None) -> Present:
 
 
 def _looked(client: Client, wanted: Wanted, until: float | None) -> Present:
-    lookups = {"accounts": _accounts(wanted), "tasks": _tasks(wanted), "users": _users(wanted)}
-    asked = {name: each for name, each in lookups.items() if each is not None}
-    at, answers = looked_up(client, list(asked.values()), "looking at what is there before writing", until)
-    found = dict(zip(asked, answers, strict=True))
+    asked = {"accounts": _accounts(wanted), "tasks": _tasks(wanted), "users": _users(wanted)}
+    lookups = [each for some in asked.values() for each in some]
+    at, answers = looked_up(client, lookups, "looking at what is there before writing", until)
+    rows = iter(answers)
+    found = {name: [row for _ in some for row in next(rows)] for name, some in asked.items()}
     present = Present(at)
-    for each in found.get("accounts", []):
+    for each in found["accounts"]:
         made = _account(each)
         present.accounts[made.id] = made
-    for each in found.get("tasks", []):
+    for each in found["tasks"]:
         present.tasks.setdefault(str(each.get(wanted.task_key)), str(each.get("Id")))
-    for each in found.get("users", []):
+    for each in found["users"]:
         for name in ("Email", "Username"):
             present.users[str(each.get(name)).casefold()] = str(each.get("Id"))
     return present
 
 
-def _accounts(wanted: Wanted) -> Lookup:
+def _accounts(wanted: Wanted) -> list[Lookup]:
     fields = (*_ABOUT, *sorted(set(wanted.fields) - set(_ABOUT)))
-    return Lookup(soql.select(fields, ACCOUNT, [soql.one_of("Id", list(wanted.accounts))]), deleted=True)
+    parts = in_parts(wanted.accounts)
+    return [Lookup(soql.select(fields, ACCOUNT, [soql.one_of("Id", some)]), deleted=True) for some in parts]
 
 
-def _tasks(wanted: Wanted) -> Lookup | None:
-    if not (wanted.tasks and wanted.task_key):
-        return None
-    condition = soql.one_of(wanted.task_key, list(wanted.tasks))
-    return Lookup(soql.select(("Id", wanted.task_key), "Task", [condition]))
+def _tasks(wanted: Wanted) -> list[Lookup]:
+    key = wanted.task_key
+    parts = in_parts(wanted.tasks) if key else []
+    return [Lookup(soql.select(("Id", key), "Task", [soql.one_of(key, some)])) for some in parts]
 
 
-def _users(wanted: Wanted) -> Lookup | None:
-    if not wanted.users:
-        return None
-    named = list(wanted.users)
-    who = f"({soql.one_of('Username', named)} OR {soql.one_of('Email', named)})"
-    return Lookup(soql.select(("Id", "Username", "Email"), "User", ["IsActive = true", who]))
+def _users(wanted: Wanted) -> list[Lookup]:
+    made = []
+    for some in in_parts(wanted.users):
+        who = f"({soql.one_of('Username', some)} OR {soql.one_of('Email', some)})"
+        made.append(Lookup(soql.select(("Id", "Username", "Email"), "User", ["IsActive = true", who])))
+    return made
 
 
 def _account(record: Record) -> Account:

@@ -8,7 +8,7 @@ from connectors.base import CreateNote, CreateTask, Result, UpdateRecord, Write,
 from connectors.crm.salesforce.asking import hidden
 from connectors.crm.salesforce.client import Client
 from connectors.crm.salesforce.graphs import GraphWriter
-from connectors.crm.salesforce.grouping import Group, Grouper, account_of
+from connectors.crm.salesforce.grouping import Group, Grouper, account_of, waits
 from connectors.crm.salesforce.ids import is_id, is_key
 from connectors.crm.salesforce.keys import KeyFinder
 from connectors.crm.salesforce.present import ACCOUNT, Wanted, look
@@ -106,17 +106,15 @@ class Writer:
     ) -> list[tuple[int, CreateTask]]:
         due: list[tuple[int, CreateTask]] = []
         for writes in by_account.values():
-            failed = any(index in results and not results[index].done for index, _ in writes)
+            failed = False
             for index, write in writes:
+                failed = failed or (index in results and not results[index].done)
                 if isinstance(write, CreateTask) and index not in results:
                     if failed:
-                        results[index] = _AGAIN
+                        results[index] = waits()
                     else:
                         due.append((index, write))
         return due
-
-
-_AGAIN = WriteResult(Result.RETRY, reason="an earlier write of this account comes first")
 
 
 def _apart(groups: Sequence[Group], results: dict[int, WriteResult]) -> list[Group]:
@@ -125,7 +123,7 @@ def _apart(groups: Sequence[Group], results: dict[int, WriteResult]) -> list[Gro
     kept: list[Group] = []
     for group in groups:
         if group.account.id in seen:
-            results.update(dict.fromkeys(group.items, _AGAIN))
+            results.update(dict.fromkeys(group.items, waits()))
             continue
         seen.add(group.account.id)
         kept.append(group)

@@ -1,0 +1,198 @@
+"""The worker itself, out of a configuration file, on the strict twin: what ops start on the first day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.twins.salesforce import SalesforceTwin
+from connectors.twins.web import VirtualClock
+from tests.salesforce.stub import ROOT, SOURCES
+from worker.assembly import Worker, assemble, open_state
+from worker.cycle import CycleReport
+from worker.ports import SystemPorts
+from worker.settings import load_settings
+
+CONFIG = """
+connectors:
+  salesforce:
+    options: {{instance_url: "{url}", allow_loopback_http: true, client_id: {key}}}
+    secrets: {{client_secret: {{env: SALESFORCE_SECRET}}}}
+notifiers:
+  console: {{options: {{path: messages.txt}}}}
+brakes: {{first_run_asks: false, most_new: 500, most_share: 1.0}}
+state_dir: state
+"""
+
+
+class Ports(SystemPorts):
+    """Time is the twin's; nobody waits."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def now(self) -> datetime:
+        return self._clock()
+
+    def monotonic(self) -> float:
+        return self._clock().timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.advance(timedelta(seconds=seconds))
+
+
+@dataclass
+class Running:
+    """A worker and the org that it watches."""
+
+    twin: SalesforceTwin
+    clock: VirtualClock
+    worker: Worker
+
+    def tick(self) -> CycleReport:
+        self.clock.advance(timedelta(minutes=1))
+        report = self.worker.cycle.run()
+        reads = report.crms["salesforce"].reads.values()  # type: ignore[index]
+        assert not [each.failure for each in reads if each.failure]
+        assert not [each.failure for each in report.lanes.values() if each.failure]
+        return report
+
+    def calls(self) -> int:
+        """What this tick costs."""
+        before = self.twin.usage.used
+        self.tick()
+        return self.twin.usage.used - before
+
+    def flagged(self) -> dict[str, str]:
+        return {
+            each["Id"]: each["Escalation_Level__c"] for each in self.twin.records("Account") if each["Escalated__c"]
+        }
+
+    def notes(self, account: str) -> list[dict[str, Any]]:
+        return [each for each in self.twin.records("Escalation_Note__c") if each["Account__c"] == account]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    clock = VirtualClock(datetime(2026, 11, 24, 2, tzinfo=UTC))
+    sets = ["Escalation_Worker", "Escalation_Worker_Customer_Success"]
+    with SalesforceTwin(clock, metadata=SOURCES, permission_sets=sets) as twin:
+        config = tmp_path / "escalation.yaml"
+        config.write_text(CONFIG.format(url=twin.url, key=twin.app.consumer_key), encoding="utf-8")
+        settings = load_settings(config, {"SALESFORCE_SECRET": twin.app.consumer_secret})
+        ports = Ports(clock)
+        store = open_state(settings, ports)
+        worker = assemble(settings, store, ports)
+        yield Running(twin, clock, worker)
+        worker.close()
+        store.close()
+
+
+def test_the_packages_of_facts_are_where_the_test_looks() -> None:
+    assert [each.relative_to(ROOT).parts[-1] for each in SOURCES] == ["force-app", "customer-success"]
+
+
+def test_an_account_in_the_red_is_flagged_with_note_task_and_escalation(running: Running) -> None:
+    twin = running.twin
+    owner = twin.put("User", Username="sari@acme.id", Email="sari@acme.id", LastName="Sari")
+    red = twin.put("Account", Name="PT Merah", Health__c="Red", OwnerId=owner)
+    twin.put("Account", Name="PT Hijau", Health__c="Green", OwnerId=owner)
+    running.tick()
+    account = twin.record(red)
+    (escalation,) = twin.records("Escalation__c")
+
+    assert running.flagged() == {red: "L2"}
+    assert account["Escalation_Status__c"] == "open"
+    assert account["Escalation_Due__c"] > running.clock()
+    assert (escalation["Account__c"], escalation["Escalation_Level__c"]) == (red, "L2")
+    assert [each["Escalation__c"] for each in running.notes(red)] == [escalation["Id"]]
+    assert all(each["WhatId"] == red for each in twin.records("Task"))
+
+
+def test_disputes_cases_and_bugs_are_seen(running: Running) -> None:
+    twin = running.twin
+    disputed, exact, leaving, one, two = (
+        twin.put("Account", Name=f"PT {name}", Health__c="Green") for name in ("A", "B", "C", "D", "E")
+    )
+    twin.put("Dispute__c", Account__c=disputed, Amount__c=Decimal("10000000.01"), Status__c="Open")
+    twin.put("Dispute__c", Account__c=exact, Amount__c=Decimal("10000000.00"), Status__c="Open")
+    twin.put(
+        "Case", AccountId=leaving, Subject="Kami ingin berhenti berlangganan bulan depan", Status="New", Type="Churn"
+    )
+    for account in (one, two):
+        twin.put("Case", AccountId=account, Subject="Export fails", Status="New", Bug_Key__c="BUG-7")
+    twin.put("Case", Subject="Nobody's", Status="New", Type="Churn")
+    running.tick()
+
+    assert running.flagged() == {disputed: "L2", leaving: "L1", one: "L2", two: "L2"}
+
+
+def test_an_unchanged_tick_is_one_call_and_writes_nothing(running: Running) -> None:
+    """Our own writes come back with the next tick and change nothing (trap 13)."""
+    for number in range(30):
+        running.twin.put("Account", Name=f"PT {number}", Health__c="Red" if number < 5 else "Green")
+    running.tick()
+    stamps = {each["Id"]: each["SystemModstamp"] for each in running.twin.records("Account")}
+
+    assert [running.calls() for _ in range(5)] == [1] * 5
+    assert {each["Id"]: each["SystemModstamp"] for each in running.twin.records("Account")} == stamps
+    assert len(running.twin.records("Escalation_Note__c")) == 5
+
+
+def test_a_tick_that_flags_a_hundred_accounts_costs_the_floor_and_at_most_two(running: Running) -> None:
+    """Floor of the facts: one call to read, one or two to write a hundred flags with notes; tasks are one more."""
+    ids = [running.twin.put("Account", Name=f"PT {number}", Health__c="Green") for number in range(150)]
+    running.tick()
+    running.twin.edit(ids[0], Health__c="Red")
+    running.tick()  # what is described once a day is described now
+    for each in ids[1:101]:
+        running.twin.edit(each, Health__c="Red")
+    calls = running.calls()
+
+    assert len(running.flagged()) == 101
+    assert len(running.twin.records("Escalation_Note__c")) == 101
+    assert calls <= 1 + 2 + 2 + 3
+
+
+def test_people_acknowledge_untick_and_merge(running: Running) -> None:
+    twin = running.twin
+    red, other = (twin.put("Account", Name=name, Health__c="Red") for name in ("PT Merah", "PT Lain"))
+    running.tick()
+    twin.edit(red, Escalation_Override__c="acknowledged")
+    twin.edit(other, Escalated__c=False)
+    running.tick()
+    running.tick()
+
+    assert twin.record(red)["Escalation_Status__c"] == "acknowledged"
+    assert running.flagged() == {red: "L2"}
+
+
+def test_a_formula_that_moves_no_stamp_is_found(running: Running) -> None:
+    twin = running.twin
+    account = twin.put("Account", Name="PT Rumus", Health__c="Green")
+    twin.calculate("Account", "Health__c")
+    running.tick()
+    twin.recalculate(account, Health__c="Red")
+    running.tick()
+
+    assert running.flagged() == {account: "L2"}
+
+
+def test_a_late_commit_is_found_within_ten_minutes(running: Running) -> None:
+    twin = running.twin
+    twin.put("Account", Name="PT Satu", Health__c="Green")
+    running.tick()
+    account = twin.put("Account", Name="PT Terlambat", Health__c="Green", late=timedelta(seconds=300))
+    twin.put("Case", AccountId=account, Subject="x", Type="Churn", Status="New", late=timedelta(seconds=300))
+    for _ in range(16):
+        running.tick()
+
+    assert running.flagged() == {account: "L1"}
+    assert len(running.notes(account)) == 1
