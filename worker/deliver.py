@@ -246,7 +246,13 @@ class Deliverer:
         expires = self._ports.monotonic() + self._patience.deadline.total_seconds()
         with self._store.begin() as tx:
             taken = outbox.claim(
-                tx, lane.name, lane.batch_size, self._ports.worker_id(), now, now + self._patience.deadline
+                tx,
+                lane.name,
+                lane.batch_size,
+                self._ports.worker_id(),
+                now,
+                now + self._patience.deadline,
+                grouped=lane.capabilities().grouped,
             )
             refs = {
                 delivery.intent.escalation_id: outbox.thread_ref(tx, lane.name, delivery.intent.escalation_id)
