@@ -46,10 +46,14 @@ def portal() -> Portal:
     return made
 
 
+@pytest.fixture(scope="session")
+def mapping() -> CrmMapping:
+    return load_mapping(ROOT / "config/mappings/hubspot.yaml")
+
+
 @pytest.fixture
-def rig(portal: Portal) -> Iterator[Rig]:
+def rig(portal: Portal, mapping: CrmMapping) -> Iterator[Rig]:
     time = Time(portal)
-    mapping = load_mapping(ROOT / "config/mappings/hubspot.yaml")
     opened: list[HubSpotConnector] = []
     with serving(portal) as address:
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -67,6 +69,7 @@ class Client:
         self._paths = Paths(options.api_version)
         self._ahead = timedelta(0)
         self._wire = Wire(options)
+        self._serving = threading.local()
         self.credential = self._credential(settings)
 
     def __repr__(self) -> str:
@@ -85,6 +88,16 @@ class Client:
     def server_now(self) -> datetime:
         """HubSpot's own clock, by the Date of its answers; ours until there was one."""
         return self.clock.now() + self._ahead
+
+    @contextmanager
+    def from_reserve(self) -> Iterator[None]:
+        """What is read meanwhile, in this thread, serves a write: it may use what the day keeps for writing."""
+        before = getattr(self._serving, "a_write", False)
+        self._serving.a_write = True
+        try:
+            yield
+        finally:
+            self._serving.a_write = before
 
     def read(self, request: Request, shape: type[T]) -> T:
         """Ask for something and decode it. Raises RetryableError for anything lost or not understood."""
@@ -108,7 +121,8 @@ class Client:
         """The body of a successful answer. A call that the rate limit kept out goes again within its deadline."""
         search, renewed = request.endpoint is Endpoint.SEARCH, False
         for _ in range(_ADMISSIONS):
-            self.pace.take(search=search, write=request.write, until=until)
+            reserve = request.write or bool(getattr(self._serving, "a_write", False))
+            self.pace.take(search=search, write=reserve, until=until)
             token = self.credential.token()
             answer = self._call(request, token, until)
             if 200 <= answer.status < 300:

@@ -66,11 +66,13 @@ class HubSpotConnector:
 
     def write(self, batch: Sequence[Write]) -> Sequence[WriteResult]:
         """One result an item; writes of one account in their order."""
-        return self._writer.write(batch)
+        with self._client.from_reserve():
+            return self._writer.write(batch)
 
     def find(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, str]:
         """Keys of notes and tasks that exist."""
-        return self._activities.find(keys, accounts)
+        with self._client.from_reserve():
+            return self._activities.find(keys, accounts)
 
     def count(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, int]:
         """How often each key is there."""
