@@ -156,7 +156,7 @@ class Portal:
 
     def _live(self, kind: str) -> list[str]:
         found = [key for key, record in self.objects.get(kind, {}).items() if not record["archived"]]
-        return sorted(found, key=int)
+        return sorted(found, key=lambda key: (len(key), key))
 
     def _list(self, kind: str, query: Mapping[str, list[str]]) -> Answer:
         limit, after = int(query["limit"][0]), int(query.get("after", ["0"])[0])
@@ -169,7 +169,9 @@ class Portal:
         groups = given["filterGroups"]
         if len(groups) > 5 or given["limit"] > 200 or sum(len(each["filters"]) for each in groups) > 25:
             return refused("VALIDATION_ERROR", "over the limits of search")
-        keys = [key for key in self._live(kind) if any(self._fits(kind, key, each["filters"]) for each in groups)]
+        behind = min((int(f["value"]) for g in groups for f in g["filters"] if f["operator"] == "GT"), default=0)
+        keys = [key for key in self._live(kind) if int(key) > behind]
+        keys = [key for key in keys if any(self._fits(kind, key, each["filters"]) for each in groups)]
         start = int(given.get("after") or 0)
         if start + given["limit"] > 10_000:
             return refused("VALIDATION_ERROR", "paging through more than 10000 results")
@@ -181,9 +183,12 @@ class Portal:
         return 200, {"total": len(keys), "results": found, **more}
 
     def _fits(self, kind: str, key: str, filters: list[dict[str, Any]]) -> bool:
-        names = [each["propertyName"] for each in filters]
-        shown: Any = self.shown(kind, key, names)["properties"]
-        return all(_holds(shown.get(each["propertyName"]), each) for each in filters)
+        record = self.objects[kind][key]
+        return all(_holds(self._value(record, key, each["propertyName"]), each) for each in filters)
+
+    def _value(self, record: Mapping[str, Any], key: str, name: str) -> object:
+        own = {"hs_object_id": key, "hs_lastmodifieddate": record["at"]}
+        return own[name] if name in own else record["properties"].get(name)
 
     def _read(self, kind: str, given: Any) -> Answer:
         unique, found, missing = given.get("idProperty"), [], []
@@ -325,7 +330,7 @@ def _target(other: str, type_id: int) -> dict[str, object]:
     return {"toObjectId": other, "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": type_id}]}
 
 
-def _holds(value: str | None, given: dict[str, Any]) -> bool:
+def _holds(value: Any, given: dict[str, Any]) -> bool:
     empty = value in (None, "")
     match given["operator"]:
         case "EQ":
@@ -339,8 +344,7 @@ def _holds(value: str | None, given: dict[str, Any]) -> bool:
         case "NOT_HAS_PROPERTY":
             return empty
         case "BETWEEN":
-            at = datetime.fromisoformat(str(value)).timestamp() * 1000
-            return int(given["value"]) <= round(at) <= int(given["highValue"])
+            return int(given["value"]) <= round(value.timestamp() * 1000) <= int(given["highValue"])
     raise AssertionError(given["operator"])
 
 

@@ -31,7 +31,7 @@ class Merger(Generic[R]):
         """Rows, and records whose values do not fit the mapping's shape."""
         good: list[R] = []
         bad: list[BadRow] = []
-        ours = [each for each in records if not is_anchor(each)]
+        ours = list({each.id: each for each in records if not is_anchor(each)}.values())
         merged = self._merged(ours)
         for record in ours:
             if not self._counts(record) and not self._changes:

@@ -167,7 +167,7 @@ def _gathered(batches: Iterator[_Batch], together: int) -> Iterator[_Batch]:
         waiting.records += batch.records
         waiting.bad += batch.bad
         waiting.high_water = batch.high_water
-        full = len(waiting.records) + SEARCH_PAGE > together and bool(waiting.records or waiting.bad)
+        full = len(waiting.records) + len(batch.records) > together and bool(waiting.records or waiting.bad)
         if full or batch.high_water is not None:
             yield waiting
             waiting = _Batch([])
