@@ -12,6 +12,9 @@ from connectors.crm.hubspot.client import Client
 from connectors.crm.hubspot.connector import HubSpotConnector
 from connectors.crm.hubspot.options import read_options
 from connectors.crm.hubspot.pace import Clock
+from connectors.twins.hubspot import HubSpotTwin
+from connectors.twins.web import VirtualClock
+from tests.hubspot.harness import on_twin
 from tests.hubspot.stub import NOW, Portal, Time, furnish, serving
 from worker.core.model import RecordKind
 from worker.mapping import CrmMapping, load_mapping
@@ -74,3 +77,22 @@ def rig(portal: Portal, mapping: CrmMapping) -> Iterator[Rig]:
 @pytest.fixture
 def company(rig: Rig) -> str:
     return rig.portal.put("companies", "5001", name="PT Satu", customer_health="red", hubspot_owner_id="101")
+
+
+@pytest.fixture
+def time() -> VirtualClock:
+    return VirtualClock(NOW)
+
+
+@pytest.fixture
+def twin(time: VirtualClock) -> Iterator[HubSpotTwin]:
+    with HubSpotTwin(time) as made:
+        yield made
+
+
+@pytest.fixture
+def on(twin: HubSpotTwin, time: VirtualClock, mapping: CrmMapping) -> Iterator[HubSpotConnector]:
+    connector = on_twin(twin, time)
+    connector.setup(mapping.needs(), dry_run=False)
+    yield connector
+    connector.close()

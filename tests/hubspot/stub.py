@@ -85,7 +85,11 @@ class Portal:
     tokens: set[str] = field(default_factory=lambda: {"key-1"})
     unique_refused: set[str] = field(default_factory=set)
     shuffle: bool = False
+    vanishing: bool = False
+    vetoed: set[str] = field(default_factory=set)
     link_page: int = 500
+    link_lag: float = 0.0
+    linked_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
     next_id: int = 9_007_199_254_740_993
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -101,6 +105,7 @@ class Portal:
 
     def link(self, source: str, key: str, target: str, other: str, type_id: int = 0) -> None:
         for one, two, a, b in ((source, target, key, other), (target, source, other, key)):
+            self.linked_at.setdefault((a, b), self.now)
             to = self.links.setdefault((one, two), {}).setdefault(a, [])
             if (b, type_id) not in to:
                 to.append((b, type_id))
@@ -172,6 +177,8 @@ class Portal:
         behind = min((int(f["value"]) for g in groups for f in g["filters"] if f["operator"] == "GT"), default=0)
         keys = [key for key in self._live(kind) if int(key) > behind]
         keys = [key for key in keys if any(self._fits(kind, key, each["filters"]) for each in groups)]
+        if self.vanishing and any(f["operator"] == "NOT_HAS_PROPERTY" for g in groups for f in g["filters"]):
+            keys = []
         start = int(given.get("after") or 0)
         if start + given["limit"] > 10_000:
             return refused("VALIDATION_ERROR", "paging through more than 10000 results")
@@ -213,6 +220,8 @@ class Portal:
         inputs, done, errors = given["inputs"], [], []
         if len({each["id"] for each in inputs}) < len(inputs):
             return refused("VALIDATION_ERROR", "Duplicate IDs found in batch input")
+        if self.vetoed & {each["id"] for each in inputs}:
+            return refused("VALIDATION_ERROR", "Region is required")
         for each in inputs:
             if each["id"] not in self._live(kind):
                 errors.append(item_error("OBJECT_NOT_FOUND", "gone", objectWriteTraceId=[each["objectWriteTraceId"]]))
@@ -251,7 +260,8 @@ class Portal:
         known, results, errors = self.links.get((source, target), {}), [], []
         for each in inputs:
             start = int(each.get("after") or 0)
-            to = known.get(each["id"], [])
+            shown = self.now - timedelta(seconds=self.link_lag)
+            to = [one for one in known.get(each["id"], []) if self.linked_at[each["id"], one[0]] <= shown]
             if not to:
                 none = item_error("OBJECT_NOT_FOUND", "none", fromObjectId=[each["id"]])
                 errors.append({**none, "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND"})

@@ -16,7 +16,6 @@ from connectors.crm.hubspot.values import moment, truth
 from connectors.twins.hubspot import HubSpotTwin
 from connectors.twins.web import VirtualClock
 from tests.hubspot.conftest import Rig
-from tests.hubspot.harness import on_twin
 from tests.hubspot.stub import NOW
 from worker.core.model import RecordKind
 from worker.core.money import Money, currency
@@ -91,25 +90,6 @@ def test_a_row_that_changes_while_pages_are_read_is_met_in_the_next_window(rig: 
 
     assert "1299" not in [row.record_id for page in (first, *rest) for row in page.rows]
     assert [(row.record_id, rig.mapping.account(row).health.colour.value) for row in later] == [("1299", "red")]
-
-
-@pytest.fixture
-def time() -> VirtualClock:
-    return VirtualClock(NOW)
-
-
-@pytest.fixture
-def twin(time: VirtualClock) -> Iterator[HubSpotTwin]:
-    with HubSpotTwin(time) as made:
-        yield made
-
-
-@pytest.fixture
-def on(twin: HubSpotTwin, time: VirtualClock, mapping: CrmMapping) -> Iterator[HubSpotConnector]:
-    connector = on_twin(twin, time)
-    connector.setup(mapping.needs(), dry_run=False)
-    yield connector
-    connector.close()
 
 
 def rows_of(connector: HubSpotConnector, mapping: CrmMapping, kind: RecordKind, **query: object) -> list[Row]:
