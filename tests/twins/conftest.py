@@ -44,6 +44,11 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
+def deployed() -> Path:
+    return DEPLOYED
+
+
+@pytest.fixture
 def org(clock: VirtualClock) -> Iterator[SalesforceTwin]:
     """An org as an administrator has it after deploying our source, everything permitted."""
     folders = [DEPLOYED / "force-app", DEPLOYED / "customer-success"]

@@ -172,11 +172,9 @@ def test_what_changed_and_was_deleted_is_told_by_whole_minutes(org, salesforce, 
     assert too_old[0]["errorCode"] == "INVALID_REPLICATION_DATE"
 
 
-def test_a_deployment_grants_the_worker_what_its_permission_sets_say(clock):
-    from tests.twins.conftest import DEPLOYED
-
+def test_a_deployment_grants_the_worker_what_its_permission_sets_say(clock, deployed):
     sets = ("Escalation_Worker",)
-    with SalesforceTwin(clock, metadata=[DEPLOYED / "force-app"], permission_sets=sets) as org:
+    with SalesforceTwin(clock, metadata=[deployed / "force-app"], permission_sets=sets) as org:
         account, note = org.org.objects["account"], org.org.objects["escalation_note__c"]
         case = org.org.objects["case"]
 
