@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Protocol
 
 import structlog
+from sqlalchemy import Connection
 
 from worker.cycle import Cycle, CycleReport
 from worker.exits import ExitCode
@@ -30,7 +31,8 @@ from worker.store.database import Store, StoreBusyError, StoreError
 from worker.store.outbox import State
 
 _LEASE = "runner"
-_LAST_CYCLE = "last_cycle"
+_CYCLES = "recent_cycles"
+_CYCLES_KEPT = 20
 _log = structlog.get_logger(__name__)
 
 
@@ -135,7 +137,8 @@ class Runner:
         report = self._running.cycle.run()
         self._log_cycle(report)
         with self._store.begin() as tx:
-            guard.set_setting(tx, _LAST_CYCLE, encode(summary(report)).decode())
+            kept = [summary(report), *recent_cycles(tx)][:_CYCLES_KEPT]
+            guard.set_setting(tx, _CYCLES, encode(kept).decode())
         self._beat(report.began)
         return report
 
@@ -267,5 +270,11 @@ def summary(report: CycleReport) -> dict[str, object]:
 def last_cycle(store: Store) -> datetime | None:
     """When the last finished cycle began, None when there was none."""
     with store.read() as tx:
-        told = guard.setting(tx, _LAST_CYCLE)
-    return datetime.fromisoformat(str(decode(told, dict[str, object])["began"])) if told else None
+        cycles = recent_cycles(tx)
+    return datetime.fromisoformat(str(cycles[0]["began"])) if cycles else None
+
+
+def recent_cycles(tx: Connection) -> list[dict[str, object]]:
+    """The last finished cycles as `summary` told them, the newest first."""
+    told = guard.setting(tx, _CYCLES)
+    return decode(told, list[dict[str, object]]) if told else []

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from worker.settings import Settings
     from worker.store.database import Store
 
-_FROZEN_AFTER = 5
-"""Intervals without a finished cycle after which the worker counts as frozen."""
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -31,11 +28,12 @@ def status(
     """Show open escalations with their clocks, the brakes, leftovers and the last cycle."""
     from worker.exits import ExitCode
     from worker.runner import last_cycle
+    from worker.status.look import FROZEN_AFTER
 
     settings = load(config)
     with state(settings) as (store, ports):
         began = last_cycle(store)
-        limit = timedelta(seconds=settings.interval_seconds * _FROZEN_AFTER)
+        limit = timedelta(seconds=settings.interval_seconds * FROZEN_AFTER)
         alive = began is not None and ports.now() - began <= limit
         if not quiet:
             _show(settings, store, ports.now(), began)

@@ -1,0 +1,146 @@
+"""The status page: what it shows, who may look, that looking changes nothing, and that trouble shows."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.status.conftest import served
+from worker.__main__ import run
+from worker.core.model import AccountId, ConnectorName, Event, Level, RecordKind
+from worker.ports import SystemPorts
+from worker.settings import Settings
+from worker.status.metrics import METRICS
+from worker.store import escalations, outbox, progress
+from worker.store.database import Store, open_store
+from worker.store.outbox import Intent, Kind, State
+
+CRM = ConnectorName("embedded")
+
+
+@pytest.fixture
+def page(settings: Settings, store: Store):
+    with served(settings, store) as found:
+        yield found
+
+
+def test_every_open_escalation_is_there_with_account_owner_reason_and_due_time(page, store: Store) -> None:
+    text = page.get().text
+    with store.read() as tx:
+        found = escalations.open_ones(tx)
+
+    assert len(found) > 3
+    assert text.count('<li class="L') >= len(found)
+    for _, one in found:
+        assert one.owner is not None
+        assert one.account_id in text
+        assert one.owner.name in text
+        assert one.clock.due_at.isoformat() in text
+    assert "The worker is well" in text
+
+
+def test_it_reads_only(page, demo: Path, settings: Settings) -> None:
+    def prints() -> dict[str, str]:
+        files = [*sorted(demo.rglob("*.sqlite")), demo / "messages.txt"]
+        return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+    before = prints()
+    for path in ("/", "/metrics", "/readyz", "/livez"):
+        page.get(path)
+
+    assert prints() == before
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert page.get(method=method).code == 405
+
+
+def test_the_page_needs_no_script_and_nothing_from_elsewhere(page) -> None:
+    answer = page.get()
+
+    assert "<script" not in answer.text
+    assert "http-equiv" not in answer.text
+    assert '<meta http-equiv="refresh" content="30">' in page.get("/?renew").text
+    assert not re.search(r'(?:src|href)="https?:', answer.text)
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_a_foreign_name_is_refused_on_loopback(page) -> None:
+    assert page.get(Host="evil.example").code == 421
+    assert page.get("/metrics", Host="evil.example:8787").code == 421
+    assert page.get(Host="localhost:8787").code == 200
+
+
+def test_with_a_token_nobody_looks_without_it(settings: Settings, store: Store) -> None:
+    basic = base64.b64encode(b"anybody:let-me-in").decode()
+    with served(settings, store, token="let-me-in") as guarded:
+        assert guarded.get().code == 401
+        assert guarded.get("/metrics", Authorization="Bearer wrong").code == 401
+        assert guarded.get(Authorization="Basic !!!").code == 401
+        assert guarded.get("/metrics", Authorization="Bearer let-me-in").code == 200
+        assert guarded.get(Authorization=f"Basic {basic}").code == 200
+        assert guarded.get("/livez").text == "alive"
+        assert "let-me-in" not in guarded.get(Authorization=f"Basic {basic}").text
+
+
+def test_every_metric_has_a_value_and_no_customer_is_a_label(page, store: Store) -> None:
+    text = page.get("/metrics").text
+    with store.read() as tx:
+        names = {str(one.account_id) for _, one in escalations.open_ones(tx)}
+
+    for name in set(METRICS) - {"escalation_held"}:
+        assert re.search(rf"^{name}(?:{{.*}})? [0-9.e+-]+$", text, re.MULTILINE), name
+    assert not any(name in text for name in names)
+    assert 'escalations_open{level="L1"}' in text
+
+
+def test_a_worker_that_stands_still_is_not_ready(settings: Settings, store: Store) -> None:
+    with served(settings, store, now=lambda: datetime.now(UTC) + timedelta(hours=2)) as later:
+        ready = later.get("/readyz")
+
+        assert ready.code == 503
+        assert "is the worker running?" in ready.text
+        assert "is the worker running?" in later.get().text
+        assert later.get("/livez").code == 200
+
+
+def test_what_waits_for_a_person_is_shown_with_its_remedy(settings: Settings, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    state = open_store(f"sqlite:///{tmp_path / 'state.sqlite'}", SystemPorts())
+    intent = Intent("key-1", "email", Kind.MESSAGE, CRM, AccountId("A1"), "esc_1", Event.OPENED, 1, Level.L2, b"{}")
+    with state.begin() as tx:
+        outbox.enqueue(tx, [intent], now)
+        claimed = outbox.claim(tx, "email", 1, "me", now, now)
+        outbox.end(tx, claimed[0], State.REFUSED, "550 <no> such mailbox", "correct the address", now)
+        progress.put_in_quarantine(tx, CRM, RecordKind.CASE, "C7", "A1", "amount: 'viel' is not a number", now)
+        failing = progress.Position(failure="the CRM does not answer")
+        progress.save_position(tx, CRM, RecordKind.CASE, failing)
+    with served(settings, state) as page:
+        text, metrics = page.get().text, page.get("/metrics").text
+    state.close()
+
+    assert "550 &lt;no&gt; such mailbox" in text
+    assert "correct the address, then <code>retry key-1</code>" in text
+    assert "is not a number" in text
+    assert "embedded case: the CRM does not answer" in text
+    assert "escalation_dead_letters 1.0" in metrics
+    assert 'escalation_read_failing{connector="embedded",kind="case"} 1.0' in metrics
+
+
+def test_a_state_that_cannot_be_read_is_told(settings: Settings, tmp_path: Path) -> None:
+    empty = open_store(f"sqlite:///{tmp_path / 'none.sqlite'}", SystemPorts(), migrate=False)
+    with served(settings, empty) as page:
+        answers = [page.get("/"), page.get("/metrics"), page.get("/readyz")]
+    empty.close()
+
+    assert [answer.code for answer in answers] == [503, 503, 503]
+    assert "cannot be read" in answers[0].text
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8787", "192.0.2.1:80"])
+def test_outside_of_loopback_it_does_not_start_without_a_token(listen: str, demo: Path, capsys) -> None:
+    assert run(["serve", "--config", str(demo / "escalation.yaml"), "--listen", listen]) == 2
+    assert "ESCALATION_STATUS_TOKEN" in capsys.readouterr().err

@@ -1,0 +1,140 @@
+"""One look at the state, in one read transaction: everything that the page and the metrics show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from worker import brakes
+from worker.core.model import AccountId, ConnectorName, Escalation, Level, RecordKind
+from worker.mapping import CrmMapping, UnmappableError, load_mapping
+from worker.runner import recent_cycles
+from worker.settings import Settings
+from worker.store import escalations, facts, outbox, progress
+from worker.store.database import Store
+from worker.store.outbox import Delivery, State
+from worker.store.progress import Position
+
+FROZEN_AFTER = 5
+"""Intervals without a finished cycle after which the worker counts as frozen."""
+_SOON = timedelta(hours=1)
+_MOST = 200
+"""More of one kind are counted, not listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """One open escalation with the name of its account."""
+
+    connector: ConnectorName
+    account: str
+    escalation: Escalation
+
+    def is_late(self, now: datetime) -> bool:
+        """Whether its answer is overdue."""
+        return self.escalation.clock.due_at < now
+
+    def is_soon(self, now: datetime) -> bool:
+        """Whether its answer is due within the hour."""
+        return now <= self.escalation.clock.due_at <= now + _SOON
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How reading one kind of record from one CRM stands."""
+
+    connector: ConnectorName
+    kind: RecordKind
+    place: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The state at one moment. `cycles` are the last ones, the newest first, as the worker logged them."""
+
+    at: datetime
+    open: tuple[Open, ...]
+    by_level: Mapping[Level, int]
+    sources: tuple[Source, ...]
+    lanes: Mapping[tuple[str, str], int]
+    dead: tuple[Delivery, ...]
+    quarantined: tuple[str, ...]
+    held: Mapping[str, brakes.Hold]
+    writes: bool
+    oldest_pending: datetime | None
+    cycles: tuple[Mapping[str, object], ...]
+    interval: timedelta
+
+    @property
+    def last_cycle(self) -> datetime | None:
+        """When the last finished cycle began."""
+        return datetime.fromisoformat(str(self.cycles[0]["began"])) if self.cycles else None
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What keeps the worker from doing its work, each in one line; empty when all is well."""
+        found = [] if self._alive() else [self._frozen()]
+        found += [f"{each.connector} {each.kind}: {each.place.failure}" for each in self.sources if each.place.failure]
+        return tuple(found)
+
+    def _alive(self) -> bool:
+        last = self.last_cycle
+        return last is not None and self.at - last <= self.interval * FROZEN_AFTER
+
+    def _frozen(self) -> str:
+        last = self.last_cycle
+        if last is None:
+            return "no cycle has finished yet: start the worker"
+        return f"no cycle has finished since {last:%Y-%m-%d %H:%M:%S} UTC: is the worker running?"
+
+
+class Watcher:
+    """Looks at the state of one configuration's worker."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._mappings: dict[ConnectorName, CrmMapping] = {
+            each.name: load_mapping(each.mapping) for each in settings.connectors
+        }
+
+    def look(self, now: datetime) -> Look:
+        """The state now. Raises StoreError when it cannot be read."""
+        with self._store.read() as tx:
+            found = escalations.open_ones(tx)
+            counted = {level: sum(one.level is level for _, one in found) for level in Level}
+            return Look(
+                at=now,
+                open=tuple(Open(name, self._name(tx, name, one.account_id), one) for name, one in found[:_MOST]),
+                by_level=counted,
+                sources=tuple(
+                    Source(name, kind, progress.position(tx, name, kind))
+                    for name, mapping in self._mappings.items()
+                    for kind in mapping.kinds
+                ),
+                lanes=outbox.counts(tx),
+                dead=tuple(outbox.in_state(tx, State.REFUSED, State.EXPIRED, limit=_MOST)),
+                quarantined=tuple(progress.quarantined(tx)),
+                held={
+                    each.name: hold
+                    for each in self._settings.connectors
+                    if (hold := brakes.hold_of(tx, each.name)) is not None
+                },
+                writes=brakes.writes_allowed(tx, self._settings.policy.brakes),
+                oldest_pending=outbox.oldest_pending(tx),
+                cycles=tuple(recent_cycles(tx)),
+                interval=timedelta(seconds=self._settings.interval_seconds),
+            )
+
+    def _name(self, tx: Connection, connector: ConnectorName, account_id: AccountId) -> str:
+        """The account's name as last understood, its id where it never was."""
+        mapping = self._mappings.get(connector)
+        for fact in facts.account_facts(tx, connector, account_id) if mapping else ():
+            try:
+                return mapping.account(mapping.load(RecordKind.ACCOUNT, fact.body)).name if mapping else account_id
+            except UnmappableError:
+                continue
+        return account_id
