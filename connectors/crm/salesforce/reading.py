@@ -194,10 +194,6 @@ class Reader:
         for name, (told, ask) in zip(names, ready, strict=True):
             told.answer = _part(parts.get(name), answer, ask)
 
-    def forget(self) -> None:
-        """Drop what was announced."""
-        self._told = []
-
 
 def _part(part: Part | None, answer: Answer, ask: Ask[Row]) -> _First | ConnectorError:
     if part is None:

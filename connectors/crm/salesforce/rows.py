@@ -1,7 +1,7 @@
 """Answers into rows: a page is decoded in one step with msgspec, parents' fields put where the shape wants them.
 
 Salesforce nests what a dotted field asks for: `Owner.Manager.Name` comes as {"Owner": {"Manager": {"Name": ...}}}. The
-shape has it flat, so a second struct is made for the wire, once a query.
+shape has it flat, so the parents are decoded in a step of their own and their fields set on the new rows.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from operator import attrgetter
 from typing import Any, Generic
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from connectors.base import BadRow, R
 from connectors.crm.salesforce.ids import eighteen
 
-_REFERENCES = frozenset({"account_id"})
+_REFERENCE = "account_id"
 _UNREADABLE = (msgspec.DecodeError, msgspec.ValidationError, UnicodeError, RecursionError)
 _Tree = dict[str, "Any"]
 
@@ -27,82 +27,78 @@ class RowDecoder(Generic[R]):
     """Turns records with `fields` (the CRM's names, dotted where they are a parent's) into rows of one shape."""
 
     def __init__(self, shape: type[R], fields: Sequence[str]) -> None:
-        self._shape = shape
         names = dict(zip(shape.__struct_encode_fields__, shape.__struct_fields__, strict=True))
-        self._flat = [(names[each], each) for each in fields if "." not in each]
-        self._nested = [(names[each], each.split(".")) for each in fields if "." in each]
-        self._names = [name for name, _ in self._flat]
-        self._get = attrgetter(*self._names)
-        self._wire = _wire_of(self._flat, [path for _, path in self._nested], shape)
-        self._page = msgspec.json.Decoder(list[self._wire], float_hook=Decimal)  # type: ignore[name-defined]
-        self._one = msgspec.json.Decoder(self._wire, float_hook=Decimal)
+        self._leaves: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        for each in fields:
+            *way, leaf = each.split(".")
+            if way:
+                self._leaves.setdefault(tuple(way), []).append((names[each], leaf))
+        parents = msgspec.defstruct("Parents", _branches(_tree(fields)), kw_only=True, gc=False)
+        self._refers = _REFERENCE in shape.__struct_fields__
+        self._page = msgspec.json.Decoder(list[shape], float_hook=Decimal)  # type: ignore[valid-type]
+        self._parents = msgspec.json.Decoder(list[parents], float_hook=Decimal)  # type: ignore[valid-type]
         self._raw = msgspec.json.Decoder(list[msgspec.Raw])
 
-    def page(self, records: msgspec.Raw) -> tuple[list[R], list[BadRow]]:
+    def page(self, records: bytes | msgspec.Raw) -> tuple[list[R], list[BadRow]]:
         """The records of a page; one by one only when they cannot be decoded together, to tell good from bad."""
         try:
-            return [self._row(each) for each in self._page.decode(records)], []
+            return self._rows(records), []
         except _UNREADABLE:
             return self._one_by_one(records)
 
-    def _one_by_one(self, records: msgspec.Raw) -> tuple[list[R], list[BadRow]]:
+    def _rows(self, records: bytes | msgspec.Raw) -> list[R]:
+        rows = self._page.decode(records)
+        if self._leaves:
+            for row, parents in zip(rows, self._parents.decode(records), strict=True):
+                self._fill(row, parents)
+        if self._refers:
+            for row in rows:
+                _lengthen(row)
+        return rows
+
+    def _fill(self, row: R, parents: msgspec.Struct) -> None:
+        """Rows are frozen; this one was made just now and nobody has seen it yet."""
+        for way, leaves in self._leaves.items():
+            parent: object = parents
+            for step in way:
+                parent = getattr(parent, step, None)
+            if parent is not None:
+                for name, leaf in leaves:
+                    force_setattr(row, name, getattr(parent, leaf))
+
+    def _one_by_one(self, records: bytes | msgspec.Raw) -> tuple[list[R], list[BadRow]]:
         good: list[R] = []
         bad: list[BadRow] = []
         for record in self._raw.decode(records):
             body = bytes(record)
             try:
-                good.append(self._row(self._one.decode(body)))
+                good += self._rows(b"[" + body + b"]")
             except _UNREADABLE as error:
                 bad.append(BadRow(_id_in(body), f"not a record: {error}", body[:2000].decode("utf-8", "replace")))
         return good, bad
 
-    def _row(self, wire: Any) -> R:
-        values = dict(zip(self._names, self._get(wire), strict=True))
-        for name, path in self._nested:
-            value = wire
-            for step in path:
-                value = getattr(value, step, None)
-            values[name] = value
-        for name in _REFERENCES & values.keys():
-            if isinstance(values[name], str):
-                values[name] = eighteen(values[name])
-        return self._shape(**values)
+
+def _lengthen(row: R) -> None:
+    """A text field may hold the short form of an id; it is the same account."""
+    reference = getattr(row, _REFERENCE)
+    if isinstance(reference, str) and len(reference) == 15:
+        force_setattr(row, _REFERENCE, eighteen(reference))
 
 
-def _wire_of(flat: Sequence[tuple[str, str]], paths: Sequence[Sequence[str]], shape: type[R]) -> type[msgspec.Struct]:
-    """The struct that the wire fills: flat fields under the shape's own names, parents under the CRM's."""
-    types = {each.name: each.type for each in msgspec.structs.fields(shape)}
-    optional: list[Any] = [
-        (
-            name,
-            types[name] if types[name] in (str, bool) else object,
-            msgspec.field(name=field, default=_default(types[name])),
-        )
-        for name, field in flat
-        if types[name] is not str
-    ]
-    needed: list[Any] = [(name, str, msgspec.field(name=field)) for name, field in flat if types[name] is str]
-    return msgspec.defstruct("Wire", [*needed, *optional, *_parents(_tree(paths))], kw_only=True, gc=False)
-
-
-def _default(kind: object) -> object:
-    return False if kind is bool else None
-
-
-def _tree(paths: Sequence[Sequence[str]]) -> _Tree:
+def _tree(fields: Sequence[str]) -> _Tree:
     tree: _Tree = {}
-    for path in paths:
+    for path in fields:
         node = tree
-        for step in path:
+        for step in path.split(".") if "." in path else ():
             node = node.setdefault(step, {})
     return tree
 
 
-def _parents(tree: _Tree) -> list[Any]:
+def _branches(tree: _Tree) -> list[Any]:
     """Struct fields for a tree of names: a leaf holds anything, a branch a struct of its own or null."""
     made: list[Any] = []
     for name, below in tree.items():
-        kind = msgspec.defstruct(name, _parents(below), kw_only=True, gc=False) | None if below else object
+        kind = msgspec.defstruct(name, _branches(below), kw_only=True, gc=False) | None if below else object
         made.append((name, kind, msgspec.field(name=name, default=None)))
     return made
 
@@ -153,7 +149,10 @@ class CsvDecoder(Generic[R]):
             values[name] = read(cell) if cell else (False if name == "deleted" else None)
         if not values.get("record_id") or not values.get("modified_at"):
             raise ValueError("it has no id or no stamp")
-        return self._shape(**values)
+        row = self._shape(**values)
+        if _REFERENCE in values:
+            _lengthen(row)
+        return row
 
 
 def _reader(kind: str) -> Callable[[str], object]:
