@@ -233,6 +233,15 @@ def failure(problem: Problem, doing: str) -> ConnectorError:
     )
 
 
+def failed_write(problem: Problem, doing: str) -> ConnectorError:
+    """The same for a call that writes: an answer from somewhere on the way does not tell whether it was done."""
+    error = failure(problem, doing)
+    said_no = problem.code and (problem.status < 500 or problem.code == "SERVER_UNAVAILABLE")
+    if said_no or isinstance(error, FatalError):
+        return error
+    return UnansweredError(str(error), error.remedy)
+
+
 def _of_access(problem: Problem) -> str:
     if any(words in problem.message.casefold() for words in _NOT_FOR_REST):
         return "in Session Settings and the External Client App's policies, let the integration user use the API"

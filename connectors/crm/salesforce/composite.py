@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from connectors.base import RetryableError
-from connectors.crm.salesforce.answers import UnansweredError, failure
+from connectors.crm.salesforce.answers import UnansweredError, failed_write
 from connectors.crm.salesforce.client import Answer, Client, RefusedError
 
 
@@ -55,7 +55,7 @@ class Composite:
         try:
             return self.send(doing, until)
         except UnansweredError as error:
-            raise RetryableError(str(error), error.remedy) from None
+            raise RetryableError(str(error), error.remedy, error.after) from None
 
     def send(self, doing: str, until: float | None) -> tuple[Answer, dict[str, Part]]:
         """Send. Raises UnansweredError when it may have happened, another ConnectorError when it surely did not."""
@@ -68,7 +68,7 @@ class Composite:
         try:
             answer = self._client.send("POST", "composite", whole, doing, until)
         except RefusedError as error:
-            raise failure(error.problem, doing) from None
+            raise failed_write(error.problem, doing) from None
         try:
             parts = _WHOLE.decode(answer.body).composite_response
         except msgspec.DecodeError as error:

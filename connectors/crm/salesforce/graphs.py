@@ -15,7 +15,7 @@ from http import HTTPStatus
 import msgspec
 
 from connectors.base import ConnectorError, Result, WriteResult
-from connectors.crm.salesforce.answers import Problem, UnansweredError, failure, problems, refused, root
+from connectors.crm.salesforce.answers import Problem, UnansweredError, failed_write, problems, refused, root
 from connectors.crm.salesforce.client import Client, RefusedError
 from connectors.crm.salesforce.composite import Composite, Part
 from connectors.crm.salesforce.grouping import Group, Node
@@ -83,7 +83,7 @@ class GraphWriter:
         try:
             answer = self._client.send("POST", "composite/graph", body, _DOING, until)
         except RefusedError as error:
-            raise failure(error.problem, _DOING) from None
+            raise failed_write(error.problem, _DOING) from None
         try:
             graphs = {each.graph_id: each for each in _GRAPHS_OF.decode(answer.body).graphs}
         except msgspec.DecodeError as error:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from connectors.base import ConnectorError, CreateTask, Result, WriteResult
-from connectors.crm.salesforce.answers import Problem, UnansweredError, failure, refused
+from connectors.crm.salesforce.answers import Problem, UnansweredError, failed_write, refused
 from connectors.crm.salesforce.client import Client, RefusedError
 from connectors.crm.salesforce.ids import eighteen, is_id
 from connectors.crm.salesforce.present import Account, Present
@@ -92,7 +92,7 @@ class TaskWriter:
         try:
             answer = self._client.send("POST", "composite/sobjects", body, _DOING, until)
         except RefusedError as error:
-            raise failure(error.problem, _DOING) from None
+            raise failed_write(error.problem, _DOING) from None
         records = body["records"]
         try:
             saved = _SAVED.decode(answer.body)
