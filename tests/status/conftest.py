@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -14,7 +16,6 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from worker.__main__ import run
 from worker.local_time import LocalTime
 from worker.ports import SystemPorts
 from worker.secrets import Secret
@@ -22,6 +23,8 @@ from worker.settings import Settings, load_settings
 from worker.status.app import application
 from worker.status.look import Watcher
 from worker.store.database import Store, open_store
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass
@@ -51,8 +54,11 @@ class Page:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("status")
-    assert run(["demo", "--folder", str(folder), "--accounts", "60"]) == 0
-    assert run(["once", "--config", str(folder / "escalation.yaml")]) == 0
+    for words in (
+        ["demo", "--folder", str(folder), "--accounts", "60"],
+        ["once", "--config", str(folder / "escalation.yaml")],
+    ):
+        subprocess.run([sys.executable, "-m", "worker", *words], check=True, capture_output=True, timeout=120, cwd=ROOT)
     return folder
 
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import typer
 
 from tests.status.conftest import served
-from worker.__main__ import run
+from worker.commands.serve import serve
 from worker.core.model import AccountId, ConnectorName, Event, Level, RecordKind
 from worker.ports import SystemPorts
 from worker.settings import Settings
@@ -141,6 +142,6 @@ def test_a_state_that_cannot_be_read_is_told(settings: Settings, tmp_path: Path)
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:8787", "192.0.2.1:80"])
-def test_outside_of_loopback_it_does_not_start_without_a_token(listen: str, demo: Path, capsys) -> None:
-    assert run(["serve", "--config", str(demo / "escalation.yaml"), "--listen", listen]) == 2
-    assert "ESCALATION_STATUS_TOKEN" in capsys.readouterr().err
+def test_outside_of_loopback_it_does_not_start_without_a_token(listen: str) -> None:
+    with pytest.raises(typer.BadParameter, match="ESCALATION_STATUS_TOKEN"):
+        serve(listen=listen)
