@@ -21,14 +21,14 @@ from worker.mapping import CrmMapping
 
 def test_trap_07_a_server_that_never_answers_costs_the_timeout_only(org: Org, make: Make, mapping: CrmMapping) -> None:
     fill(org, 1)
-    connector = make(timeout=0.2)
+    connector = make(timeout=1.0)
     ids_of(connector, mapping)
-    org.faults.append(once("queryAll", Reply(hold=0.6)))
+    org.faults.append(once("queryAll", Reply(hold=4.0)))
     began = time.monotonic()
     with pytest.raises(RetryableError, match="no answer"):
         ids_of(connector, mapping)
 
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 3.5
     assert len(ids_of(connector, mapping)) == 1
 
 

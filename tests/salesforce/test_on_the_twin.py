@@ -45,7 +45,8 @@ def rehearsal() -> Iterator[Rehearsal]:
     sets = ["Escalation_Worker", "Escalation_Worker_Customer_Success"]
     with SalesforceTwin(clock, metadata=SOURCES, permission_sets=sets) as twin:
         app = {"client_id": twin.app.consumer_key, "client_secret": twin.app.consumer_secret}
-        settings = {"instance_url": twin.url, "allow_loopback_http": True, "timeout": 0.5, "bulk_above": 3000, **app}
+        twin.hang_seconds = twin.slow_seconds = 0.05
+        settings = {"instance_url": twin.url, "allow_loopback_http": True, "bulk_above": 3000, **app}
         connector = Direct(read(settings), lambda: clock().timestamp(), clock, lambda _: None)
         yield Rehearsal(twin, clock, settings, connector)
         connector.close()
@@ -171,7 +172,7 @@ def test_writes_follow_a_merge(rehearsal: Rehearsal, mapping: CrmMapping) -> Non
     assert rows[0].deleted
 
 
-@pytest.mark.parametrize("fault", [each for each in Fault if each is not Fault.SLOW])
+@pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize("where", ["composite/graph", "composite$", "composite/sobjects"])
 def test_whatever_the_line_does_a_note_is_there_once(
     rehearsal: Rehearsal, mapping: CrmMapping, fault: Fault, where: str
@@ -198,24 +199,24 @@ def test_whatever_the_line_does_a_note_is_there_once(
     assert len(twin.records("Escalation_Note__c")) == 1
     assert len(twin.records("Task")) == 1
     assert twin.record(one)["Escalated__c"] is True
-    assert unsure or fault not in AFTER or where == "composite$"
+    assert unsure or fault not in AFTER - {Fault.SLOW} or where == "composite$"
 
 
-@pytest.mark.parametrize("fault", [each for each in Fault if each is not Fault.SLOW])
+@pytest.mark.parametrize("fault", list(Fault))
 def test_whatever_the_line_does_reading_ends_in_an_error_or_in_everything(
     rehearsal: Rehearsal, mapping: CrmMapping, fault: Fault
 ) -> None:
-    wanted = rehearsal.accounts(2200)
+    wanted = rehearsal.accounts(450)
     rehearsal.clock.advance(timedelta(minutes=1))
     rehearsal.connector.check(mapping.needs())
-    rehearsal.twin.faults.on("query/01g|query/.+-2000", fault)
+    rehearsal.twin.faults.on("GET .*/query/.+-200", fault)
     found: list[str] = []
     with suppress(RetryableError):
-        found = ids_of(rehearsal.connector, mapping)
+        found = ids_of(rehearsal.connector, mapping, page_size=200)
     rehearsal.clock.advance(timedelta(minutes=20))
 
-    assert found in ([], wanted)
-    assert ids_of(rehearsal.connector, mapping) == wanted
+    assert found == (wanted if fault in (Fault.UNAUTHORIZED, Fault.SLOW) else [])
+    assert ids_of(rehearsal.connector, mapping, page_size=200) == wanted
 
 
 def test_check_names_what_an_administrator_forgot(rehearsal: Rehearsal, mapping: CrmMapping) -> None:
