@@ -231,8 +231,15 @@ class Portal:
         return 207 if errors else 200, {"status": "COMPLETE", "results": done, "errors": errors}
 
     def _create(self, kind: str, given: Any) -> Answer:
-        made = [self._new(kind, each) for each in given["inputs"]]
-        return 201, {"status": "COMPLETE", "results": made}
+        made, errors = [], []
+        unique = [name for name, each in self.definitions.get(kind, {}).items() if each.get("hasUniqueValue")]
+        for each in given["inputs"]:
+            if any(name in each["properties"] and self._by(kind, name, each["properties"][name]) for name in unique):
+                trace = [each["objectWriteTraceId"]]
+                errors.append(item_error("VALIDATION_ERROR", "has that value already", objectWriteTraceId=trace))
+            else:
+                made.append(self._new(kind, each))
+        return 201, {"status": "COMPLETE", "results": made, "errors": errors}
 
     def _new(self, kind: str, each: Any) -> dict[str, object]:
         self.next_id += 1

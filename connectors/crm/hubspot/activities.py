@@ -1,8 +1,8 @@
 """Notes and tasks: made once, by the strongest means that the portal allows.
 
-Where notes (tasks) have our unique property, HubSpot itself holds that a key exists once: they are upserted by it, then
-put on the company's page. Where they have not, they are made with the company in one call, without any resending, and
-found again by the mark in their text, through the company: a search by text lags and splits words.
+Each is made together with its place on the company's page, in one call. Where notes (tasks) have our unique property,
+HubSpot itself refuses a second one of the same key, whose first is then found by that key. Where they have not, nothing
+is sent again before the mark in the text was looked for through the company: a search by text lags and splits words.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.base import CreateNote, CreateTask, Result, RetryableError, WriteResult
-from connectors.crm.hubspot.anchor import anchors, known_anchors, link
+from connectors.crm.hubspot.anchor import anchors, known_anchors
 from connectors.crm.hubspot.batches import Made, Sending
 from connectors.crm.hubspot.bodies import marks, rich
 from connectors.crm.hubspot.client import Client, RefusedError, Request
@@ -73,8 +73,7 @@ class Activities:
             reason = f"OBJECT_NOT_FOUND: company {new.pop(key).account_id} is not there"
             results[key] = WriteResult(Result.REJECTED, reason=reason)
         if new:
-            make = self._upsert if self.unique(kind) else self._make
-            made = make(kind, new, self._tickets(list(new.values()), until), until)
+            made = self._make(kind, new, self._tickets(list(new.values()), until), until)
             self._remember(made)
             results |= made
         return results
@@ -97,9 +96,10 @@ class Activities:
     def _make(
         self, kind: Kind, items: Mapping[str, Activity], tickets: Mapping[str, str], until: float
     ) -> dict[str, WriteResult]:
+        unique = self.unique(kind)
         inputs: dict[str, object] = {
             key: {
-                "properties": self._properties(item),
+                "properties": self._properties(item) | ({KEY: key} if unique else {}),
                 "associations": list(_associations(kind, item, tickets)),
                 "objectWriteTraceId": key,
             }
@@ -107,68 +107,19 @@ class Activities:
         }
 
         def name(made: Made) -> str:
-            return made.object_write_trace_id or next(marks(made.properties.get(kind.body) or ""), "")
+            return made.key(KEY) or next(marks(made.properties.get(kind.body) or ""), "")
 
-        return Sending(self._client, _request(kind, Endpoint.CREATE), name, until).send(inputs)
+        results = Sending(self._client, _request(kind), name, until).send(inputs)
+        return self._known(kind, results) if unique else results
 
-    def _upsert(
-        self, kind: Kind, items: Mapping[str, Activity], tickets: Mapping[str, str], until: float
-    ) -> dict[str, WriteResult]:
-        inputs: dict[str, object] = {
-            key: {
-                "id": key,
-                "idProperty": KEY,
-                "properties": {**self._properties(item), KEY: key},
-                "objectWriteTraceId": key,
-            }
-            for key, item in items.items()
+    def _known(self, kind: Kind, results: Mapping[str, WriteResult]) -> dict[str, WriteResult]:
+        """What was refused because its key is there already is done; what may have been made may be sent again."""
+        refused = [key for key, result in results.items() if result.result is Result.REJECTED]
+        there = dict(self._located(kind, refused, ()))
+        return {
+            key: WriteResult(Result.ALREADY_APPLIED, there[key]) if key in there else _repeatable(result)
+            for key, result in results.items()
         }
-        sending = Sending(self._client, _request(kind, Endpoint.UPSERT), lambda made: made.key(KEY), until)
-        results = {key: _repeatable(result) for key, result in sending.send(inputs).items()}
-        done = {key: result.remote_id for key, result in results.items() if result.done}
-        try:
-            self._link(kind, done, items, tickets, until)
-        except (RetryableError, LostError) as error:
-            return results | {key: WriteResult(Result.RETRY, reason=str(error)) for key in done}
-        except RefusedError:
-            return results | self._link_apart(kind, done, items, tickets, until)
-        return results
-
-    def _link(
-        self,
-        kind: Kind,
-        made: Mapping[str, str],
-        items: Mapping[str, Activity],
-        tickets: Mapping[str, str],
-        until: float,
-    ) -> None:
-        companies = [(note, items[key].account_id) for key, note in made.items()]
-        anchored = [
-            (note, tickets[items[key].account_id]) for key, note in made.items() if items[key].account_id in tickets
-        ]
-        for target, pairs in (("companies", companies), ("tickets", anchored)):
-            if pairs:
-                link(self._client, kind.object_type, target, pairs, until)
-
-    def _link_apart(
-        self,
-        kind: Kind,
-        made: Mapping[str, str],
-        items: Mapping[str, Activity],
-        tickets: Mapping[str, str],
-        until: float,
-    ) -> dict[str, WriteResult]:
-        """One refused company must not keep the others' notes off their pages."""
-        results: dict[str, WriteResult] = {}
-        for key, note in made.items():
-            try:
-                self._link(kind, {key: note}, items, tickets, until)
-            except RefusedError as error:
-                reason = f"{kind.object_type} {note} could not be put on company {items[key].account_id}: {error}"
-                results[key] = WriteResult(Result.REJECTED, note, reason, "was the company archived or merged?")
-            except (LostError, RetryableError) as error:
-                results[key] = WriteResult(Result.RETRY, reason=str(error))
-        return results
 
     def _properties(self, item: Activity) -> dict[str, str]:
         if isinstance(item, CreateNote):
@@ -204,7 +155,8 @@ class Activities:
         if not keys:
             return
         if self.unique(kind):
-            yield from self._located_by_key(kind, keys)
+            for each in read_all(self._client, kind.object_type, keys, [KEY], KEY):
+                yield str(each.properties.get(KEY)), each.id
             return
         wanted = set(keys)
         ids = self._activities_of(kind, accounts)
@@ -212,14 +164,6 @@ class Activities:
             for key in dict.fromkeys(marks(each.properties.get(kind.body) or "")):
                 if key in wanted:
                     yield key, each.id
-
-    def _located_by_key(self, kind: Kind, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Only what stands on a company's page: between making and placing a process may have died."""
-        made = read_all(self._client, kind.object_type, keys, [KEY], KEY)
-        placed = linked(self._client, kind.object_type, "companies", [each.id for each in made]) if made else {}
-        for each in made:
-            if each.id in placed:
-                yield str(each.properties.get(KEY)), each.id
 
     def _activities_of(self, kind: Kind, accounts: Sequence[str]) -> Sequence[str]:
         """The notes or tasks on the companies' pages, or on their anchor tickets, newest first."""
@@ -231,15 +175,15 @@ class Activities:
 
 
 def _repeatable(result: WriteResult) -> WriteResult:
-    """An upsert by key may be sent again whatever became of it."""
+    """HubSpot keeps a key from being made twice: it may be sent again whatever became of it."""
     if result.result is not Result.UNKNOWN:
         return result
     return WriteResult(Result.RETRY, reason=result.reason, retry_after=result.retry_after)
 
 
-def _request(kind: Kind, endpoint: Endpoint) -> Callable[[Sequence[object]], Request]:
+def _request(kind: Kind) -> Callable[[Sequence[object]], Request]:
     def request(inputs: Sequence[object]) -> Request:
-        return Request(endpoint, {"type": kind.object_type}, {"inputs": list(inputs)}, write=True)
+        return Request(Endpoint.CREATE, {"type": kind.object_type}, {"inputs": list(inputs)}, write=True)
 
     return request
 
