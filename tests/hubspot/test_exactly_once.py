@@ -14,10 +14,14 @@ import pytest
 
 from connectors.base import CreateNote, CreateTask, Result
 from connectors.crm.hubspot.connector import HubSpotConnector
+from connectors.twins.hubspot import HubSpotTwin
+from connectors.twins.web import VirtualClock
 from tests.hubspot.conftest import Rig
+from tests.hubspot.harness import on_twin
 from tests.hubspot.stub import NOW, Fault, Time, body, refused
 from worker.core.model import AccountId, ConnectorName, Event, Level, RecordKind
 from worker.deliver import CrmLane, Deliverer, Patience
+from worker.mapping import CrmMapping
 from worker.store import outbox
 from worker.store.codec import encode
 from worker.store.database import Store, open_store
@@ -238,3 +242,18 @@ def test_an_anchor_ticket_is_made_once_and_is_no_case(rig: Rig, company: str) ->
     assert [key for key, _ in rig.portal.links["tickets", "companies"][anchor]] == [company]
     assert connector.find(["n1", "n2", "zz"], [company]) == {"n1": results[0].remote_id, "n2": results[1].remote_id}
     assert [page.rows for page in connector.pull(rig.mapping.query(RecordKind.CASE)) if page.rows] == []
+
+
+def test_the_twin_with_unique_notes_refuses_the_second_of_a_key(time: VirtualClock, mapping: CrmMapping) -> None:
+    """Trap 12: the strict twin's refusal, whose words are its own, is understood by looking for the key."""
+    with HubSpotTwin(time, unique_notes=True) as twin:
+        connector, other = on_twin(twin, time), on_twin(twin, time)
+        connector.setup(mapping.needs(), dry_run=False)
+        company = twin.put("companies", name="PT")
+        notes = [CreateNote(f"n{number}", company, "t", "b", NOW) for number in range(3)]
+        first = [connector.write([each])[0] for each in notes[:2]]
+        second = [other.write([each])[0] for each in notes]
+
+        assert [each.result for each in first] == [Result.APPLIED] * 2
+        assert [each.result for each in second] == [Result.ALREADY_APPLIED] * 2 + [Result.APPLIED]
+        assert len(twin.linked("companies", company, "notes")) == 3

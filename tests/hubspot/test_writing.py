@@ -14,7 +14,7 @@ from tests.hubspot.conftest import Rig
 from tests.hubspot.stub import NOW, Fault, body, item_error, refused
 from worker.core.model import Flag, Level
 
-UPDATE, CREATE, UPSERT = "companies/batch/update", "notes/batch/create", "notes/batch/upsert"
+UPDATE = "companies/batch/update"
 
 
 def flag(key: str, company: str, **values: object) -> UpdateRecord:
@@ -247,3 +247,12 @@ def test_a_property_that_hubspot_computes_is_not_written(rig: Rig, company: str)
 
     assert result.result is Result.REJECTED
     assert "escalation_reason" in result.reason
+
+
+def test_more_than_a_hundred_go_in_several_calls(rig: Rig) -> None:
+    companies = many(rig, 250)
+    results = rig.connector.write([flag(f"k{each}", each) for each in companies])
+
+    assert {each.result for each in results} == {Result.APPLIED}
+    assert [len(each.body["inputs"]) for each in rig.portal.asked(UPDATE)] == [100, 100, 50]
+    assert [len(each.body["inputs"]) for each in rig.portal.asked("companies/batch/read")] == [100, 100, 50]

@@ -17,6 +17,9 @@ from connectors.crm.hubspot.wire import LostError
 _REMEDY = "read HubSpot's reason: a rule of your portal, a missing property or an archived record; then `retry`"
 _GONE = "was it archived or merged? then nothing"
 _SLOW = frozenset({"RATE_LIMITS"})
+MOST_INPUTS = 100
+"""What HubSpot takes in one batch."""
+
 _TRACES = ("objectWriteTraceId", "ids", "id", "objectId")
 
 T = TypeVar("T")
@@ -67,6 +70,8 @@ class Sending:
 
     def send(self, items: Mapping[str, object], traces: Mapping[str, str] | None = None) -> dict[str, WriteResult]:
         """A result for each item, by its name. A batch refused as a whole is halved until the culprit is alone."""
+        if len(items) > MOST_INPUTS:
+            return self._apart(items, MOST_INPUTS, traces)
         try:
             answer = self._client.change(self._request(list(items.values())), Batch, self._until)
         except RefusedError as error:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from connectors.base import Capabilities, FieldNeed, Finding, Page, Query, R, Row, Write, WriteResult
 from connectors.crm.hubspot.activities import Activities
+from connectors.crm.hubspot.batches import MOST_INPUTS
 from connectors.crm.hubspot.client import Client
 from connectors.crm.hubspot.inspection import inspect
 from connectors.crm.hubspot.portal import Portal
@@ -19,7 +20,7 @@ _INDEX_LAG = timedelta(seconds=60)
 """How long a search may show a record as it was; HubSpot says moments, others saw half a minute."""
 
 _CAPABILITIES = Capabilities(
-    batch_size=100,
+    batch_size=3 * MOST_INPUTS,  # flag, note and task of a hundred accounts: one call each
     page_size=SEARCH_PAGE,
     conditional=True,
     finds=True,

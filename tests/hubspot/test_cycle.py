@@ -1,0 +1,191 @@
+"""The whole worker on the strict twin, through HubSpot's own library: what it decides and writes, at which cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from connectors.crm.hubspot.connector import HubSpotConnector
+from connectors.twins.hubspot import HubSpotTwin
+from connectors.twins.web import VirtualClock
+from worker.assembly import Worker, assemble
+from worker.core.model import ConnectorName, RecordKind
+from worker.mapping import CrmMapping
+from worker.settings import load_settings
+from worker.store.database import open_store
+from worker.wiring import Crm
+
+_CONFIG = """
+connectors:
+  hubspot:
+    mapping: {mapping}
+    secrets: {{token: {{env: HUBSPOT_KEY}}}}
+brakes: {{first_run_asks: false, most_new: 500, most_share: 1}}
+state_dir: {folder}
+"""
+
+
+@dataclass
+class TwinPorts:
+    """The worker's doors on the twin's clock."""
+
+    time: VirtualClock
+
+    def now(self) -> datetime:
+        return self.time.now
+
+    def monotonic(self) -> float:
+        return self.time.now.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.time.advance(timedelta(seconds=seconds))
+
+    def draw(self) -> float:
+        return 0.5
+
+    def worker_id(self) -> str:
+        return "w1"
+
+    def at(self, point: str) -> None:
+        pass
+
+
+@dataclass
+class Shift:
+    """A worker that runs a cycle a minute."""
+
+    worker: Worker
+    twin: HubSpotTwin
+    time: VirtualClock
+
+    def cycle(self, count: int = 1) -> Counter[str]:
+        """Run, and say how often each endpoint was called in the last cycle."""
+        for _ in range(count):
+            self.time.advance(timedelta(minutes=1))
+            number = len(self.twin.calls)
+            report = self.worker.cycle.run()
+            assert not [each.failure for each in report.crms["hubspot"].reads.values() if each.failure]
+            assert not [each.failure for each in report.lanes.values() if each.failure]
+        return Counter(call.path.replace("/2026-09", "") for call in self.twin.calls[number:])
+
+    def notes(self) -> list[dict[str, str]]:
+        return self.twin.records("notes")
+
+    def flag(self, company: str) -> str:
+        return self.twin.record("companies", company).get("escalation_flag", "")
+
+
+@pytest.fixture
+def shift(
+    twin: HubSpotTwin, on: HubSpotConnector, time: VirtualClock, mapping: CrmMapping, tmp_path: Path
+) -> Iterator[Shift]:
+    config = tmp_path / "escalation.yaml"
+    shipped = Path(__file__).parent.parent.parent / "config/mappings/hubspot.yaml"
+    config.write_text(_CONFIG.format(mapping=shipped, folder=tmp_path), encoding="utf-8")
+    ports = TwinPorts(time)
+    store = open_store(f"sqlite:///{tmp_path / 'state.sqlite'}", ports)
+    twin.owner("101", "sari@example.com", "Sari", "Hartono")
+    settings = load_settings(config, {"HUBSPOT_KEY": twin.app.key})
+    crm = Crm(ConnectorName("hubspot"), on, mapping)
+    worker = assemble(settings, store, ports, crms=(crm,), outlets=())
+    yield Shift(worker, twin, time)
+    store.close()
+
+
+def red(twin: HubSpotTwin, name: str) -> str:
+    return twin.put("companies", name=name, customer_health="red", hubspot_owner_id="101")
+
+
+def test_our_own_writes_are_no_news(shift: Shift) -> None:
+    """Trap 20: flag and note come back in the next windows, and nothing follows from them."""
+    company = red(shift.twin, "PT Merah")
+    shift.cycle(3)
+    made, stamp = len(shift.notes()), shift.twin.record("companies", company)["hs_lastmodifieddate"]
+    shift.cycle(8)
+
+    assert made == 1
+    assert shift.flag(company) == "true"
+    assert len(shift.notes()) == made
+    assert shift.twin.record("companies", company)["hs_lastmodifieddate"] == stamp
+
+
+def test_a_computed_score_is_acted_on_within_one_poll(shift: Shift) -> None:
+    """Trap 21: no stamp moved, and the account is escalated in the next cycle all the same."""
+    company = shift.twin.put("companies", name="PT", customer_health="green", hubspot_owner_id="101")
+    shift.cycle(3)
+    shift.twin.recalculate("companies", company, customer_health="red")
+    before = shift.flag(company)
+    shift.cycle(2)
+
+    assert before != "true"
+    assert shift.flag(company) == "true"
+
+
+def test_a_person_who_clears_the_flag_is_heard(shift: Shift) -> None:
+    """Trap 28: the flag is not set again for the same evidence, and nothing else is made of it."""
+    company = red(shift.twin, "PT Merah")
+    shift.cycle(4)
+    shift.twin.edit("companies", company, escalation_flag="false")
+    shift.cycle(6)
+
+    assert shift.flag(company) == "false"
+
+
+def test_a_billing_ticket_above_the_limit_escalates_its_company(shift: Shift) -> None:
+    """Trap 30: strictly above Rp 10,000,000, decided by the worker from what HubSpot sends."""
+    at, above = (shift.twin.put("companies", name=name, customer_health="green") for name in ("PT At", "PT Above"))
+    for company, amount in ((at, "10000000.00"), (above, "10000000.01")):
+        values = {"disputed_amount": amount, "hs_ticket_category": "BILLING_ISSUE", "hs_pipeline_stage": "1"}
+        ticket = shift.twin.put("tickets", subject="Invoice", hs_pipeline="0", **values)
+        shift.twin.associate("tickets", ticket, "companies", company, primary=True)
+    shift.cycle(3)
+
+    assert (shift.flag(at) == "true", shift.flag(above) == "true") == (False, True)
+
+
+def test_what_a_cycle_costs(shift: Shift) -> None:
+    """The floor: one search an object and one for the states; one call for flags, one for notes, one for tasks.
+
+    Ours is one more where something is written: the look at the companies just before, for a person's change.
+    """
+    company = shift.twin.put("companies", name="PT", customer_health="green", hubspot_owner_id="101")
+    for number in range(3):
+        ticket = shift.twin.put("tickets", subject=f"T{number}", hs_pipeline="0", hs_pipeline_stage="1")
+        shift.twin.associate("tickets", ticket, "companies", company, primary=True)
+    shift.cycle(8)
+    unchanged = shift.cycle()
+    companies = [red(shift.twin, f"PT {number}") for number in range(40)]
+    changed = shift.cycle()
+    floor_reading = {"/crm/objects/companies/search": 2, "/crm/objects/tickets/search": 2}
+    floor_writing = {
+        "/crm/objects/companies/batch/update": 1,
+        "/crm/objects/notes/batch/create": 1,
+        "/crm/objects/tasks/batch/create": 1,
+    }
+
+    assert unchanged == floor_reading
+    assert changed == {**floor_reading, **floor_writing, "/crm/objects/companies/batch/read": 1}
+    assert [shift.flag(each) for each in companies] == ["true"] * 40
+    assert len(shift.notes()) == 40
+
+
+def test_notes_and_tasks_stand_on_the_companys_page(shift: Shift) -> None:
+    company = red(shift.twin, "PT <Merah> & Co")
+    shift.cycle(2)
+    (note,) = shift.notes()
+    tasks = [shift.twin.record("tasks", key) for key in shift.twin.linked("companies", company, "tasks")]
+
+    assert len(shift.twin.linked("companies", company, "notes")) == 1
+    assert "Ref ESC-" in note["hs_note_body"]
+    assert "<Merah>" not in note["hs_note_body"]
+    assert tasks
+    assert {each["hs_task_status"] for each in tasks} == {"NOT_STARTED"}
+
+
+def test_the_kinds_that_the_mapping_names_are_read(mapping: CrmMapping) -> None:
+    assert mapping.kinds == (RecordKind.ACCOUNT, RecordKind.CASE, RecordKind.DISPUTE)
