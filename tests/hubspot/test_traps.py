@@ -1,4 +1,4 @@
-"""Every trap of the list is named by a test that holds it; what a test cannot hold in full stands here with its reason."""
+"""Every trap of the list is named by a test that holds it; what no test here holds in full stands below, with why."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 TRAPS = set(range(1, 45))
 WAIVED_IN_PART = {
     5: "that the alert is raised once is the worker's: each tick tells the same failure, and asks HubSpot nothing",
-    27: "the escalation of a company that was merged away ends with it, and the survivor is judged by what HubSpot left it: "
-    "only the worker could carry an escalation over to another id",
+    27: "the escalation of a merged-away company ends with it and the survivor is judged by what HubSpot left it: only "
+    "the worker could carry an escalation over to another id",
     30: "a rate for USD, and a question without one, are decided in the core and tested there",
     44: "the hourly window of two hours and the overlap of two minutes are run by the worker from `capabilities`",
 }
