@@ -6,14 +6,15 @@ import contextlib
 import gc
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from connectors.base import Connector, Notifier
 from worker import phrasebook
+from worker.alarms import Alarms
 from worker.cycle import Cycle
 from worker.deliver import Patience
 from worker.detector import CachedDetector
 from worker.digest import Gathering
+from worker.heartbeat import Heartbeat
 from worker.ports import Ports
 from worker.pull import Reading
 from worker.render import Renderer
@@ -31,7 +32,7 @@ class Worker:
     outlets: tuple[Outlet, ...]
     cycle: Cycle
     interval: timedelta
-    heartbeat: Path | None
+    heartbeat: Heartbeat
 
     def close(self) -> None:
         """Let go of connectors and notifiers."""
@@ -71,6 +72,8 @@ def assemble(
     spare_the_collector()
     crms = open_crms(settings) if crms is None else crms
     outlets = open_outlets(settings) if outlets is None else outlets
+    words = renderer(settings)
+    told = next((each for each in outlets if each.name == settings.alarms.notifier), None)
     cycle = Cycle(
         crms,
         outlets,
@@ -78,7 +81,7 @@ def assemble(
         ports,
         settings.policy,
         CachedDetector(phrasebook.load(settings.phrases_dir)),
-        renderer(settings),
+        words,
         Reading(overlap=settings.overlap, sweep_every=settings.sweep_every),
         Patience(
             deadline=settings.retry.deadline,
@@ -88,6 +91,8 @@ def assemble(
             tries=settings.retry.attempts,
         ),
         Gathering(settings.messages.storm, settings.messages.digest_calendar, settings.messages.daily),
+        Alarms(store, words, told, settings.alarms.to, settings.alarms.after),
+        timedelta(days=settings.retention_days),
     )
     interval = timedelta(seconds=settings.interval_seconds)
-    return Worker(settings, crms, outlets, cycle, interval, settings.heartbeat_file)
+    return Worker(settings, crms, outlets, cycle, interval, Heartbeat(settings.heartbeat_file, settings.heartbeat_url))

@@ -7,19 +7,25 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from worker import brakes
+from worker.alarms import Alarms
 from worker.core.model import AccountId, ConnectorName, Level, RecordKind
 from worker.core.policy import Policy
 from worker.decide import Decider, DecideReport
 from worker.deliver import Deliverer, LaneReport, Patience, lanes_of
 from worker.digest import Gathering
 from worker.effects import Effects
+from worker.fallback import Fallback
 from worker.ports import Ports
 from worker.pull import KindRead, Puller, Reading, failed
 from worker.render import Renderer
 from worker.situation import Detector, Surveyor
-from worker.store import facts
+from worker.store import facts, guard, messages, retention
 from worker.store.database import Store
 from worker.wiring import Crm, Outlet
+
+_FORGOTTEN_AT = "forgotten_at"
+_DAY, _A_WHILE = timedelta(days=1), timedelta(minutes=2)
+_BATCH, _MOST_BATCHES = 1_000, 20
 
 
 @dataclass(slots=True)
@@ -58,12 +64,16 @@ class Cycle:
         reading: Reading,
         patience: Patience,
         gathering: Gathering | None = None,
+        alarms: Alarms | None = None,
+        keep: timedelta | None = None,
     ) -> None:
         self._crms = tuple(crms)
         self._store = store
         self._ports = ports
         self._policy = policy
         self._gathering = gathering or Gathering()
+        self._alarms = alarms
+        self._keep = keep
         effects = Effects(renderer, outlets, self._gathering)
         self._pullers = {crm.name: Puller(crm, store, ports, reading) for crm in crms}
         self._deciders = {
@@ -76,7 +86,8 @@ class Cycle:
         lags += [outlet.notifier.capabilities().lookup_lag for outlet in outlets]
         self.settling = patience.deadline + patience.settle + max(lags, default=timedelta(0))
         """How long an effect without an answer stays on trial."""
-        self.deliverer = Deliverer(lanes_of(crms, outlets), store, ports, patience)
+        fallback = Fallback(tuple(outlets), renderer)
+        self.deliverer = Deliverer(lanes_of(crms, outlets), store, ports, patience, fallback)
 
     @staticmethod
     def _settle(crm: Crm, patience: Patience) -> timedelta:
@@ -96,10 +107,39 @@ class Cycle:
             report.crms[crm.name] = self._watch(crm)
         with self._store.read() as tx:
             report.writes = brakes.writes_allowed(tx, self._policy.brakes)
+        self._raise_alarms(report)
         if report.writes:
             report.lanes = self.deliverer.run()
+        self._forget(report)
         report.took = timedelta(seconds=self._ports.monotonic() - started)
         return report
+
+    def _raise_alarms(self, report: CycleReport) -> None:
+        """Tell operations what is news: what is held, which reads fail, which channels take no messages."""
+        if self._alarms is None:
+            return
+        for name, crm in report.crms.items():
+            if crm.alarm and crm.hold is not None:
+                self._alarms.held(name, crm.hold, report.began)
+        with self._store.read() as tx:
+            struggling = messages.struggling(tx, report.began - _A_WHILE)
+        channels = {f"channel {name}": why for name, why in struggling.items()}
+        self._alarms.watch({**_reading(report), **channels}, report.began)
+
+    def _forget(self, report: CycleReport) -> None:
+        """Once a day, when there is nothing else to do, forget what is older than the retention."""
+        if self._keep is None or busy(report):
+            return
+        with self._store.read() as tx:
+            last = guard.setting(tx, _FORGOTTEN_AT)
+        if last and report.began - datetime.fromisoformat(last) < _DAY:
+            return
+        for _ in range(_MOST_BATCHES):
+            with self._store.begin() as tx:
+                went = retention.forget(tx, report.began - self._keep, _BATCH)
+                if went < _BATCH:
+                    guard.set_setting(tx, _FORGOTTEN_AT, report.began.isoformat())
+                    return
 
     def _watch(self, crm: Crm) -> CrmReport:
         """Read one CRM and decide; nothing leaves the worker here."""
@@ -137,3 +177,19 @@ class Cycle:
     def _accounts(self, crm: Crm) -> int:
         with self._store.read() as tx:
             return facts.account_count(tx, crm.name)
+
+
+def _reading(report: CycleReport) -> dict[str, tuple[str, str]]:
+    return {
+        f"{name} {kind.value}": (read.failure, read.remedy)
+        for name, crm in report.crms.items()
+        for kind, read in crm.reads.items()
+        if read.failure
+    }
+
+
+def busy(report: CycleReport) -> bool:
+    """Whether the cycle had anything to read, decide or deliver."""
+    reads = [read for crm in report.crms.values() for read in crm.reads.values()]
+    decided = any(crm.decided.decided or crm.decided.held for crm in report.crms.values())
+    return decided or any(read.changed for read in reads) or any(lane.done for lane in report.lanes.values())

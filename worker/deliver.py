@@ -32,6 +32,7 @@ from connectors.base import (
 )
 from worker.core.model import Channel
 from worker.effects import FlagWrite
+from worker.fallback import Fallback
 from worker.ports import Ports
 from worker.store import outbox, progress
 from worker.store.codec import decode
@@ -182,8 +183,12 @@ class _Batch:
 class Deliverer:
     """Drains the outbox of every lane; one lane's trouble leaves the others alone."""
 
-    def __init__(self, lanes: Iterable[Lane], store: Store, ports: Ports, patience: Patience) -> None:
+    def __init__(
+        self, lanes: Iterable[Lane], store: Store, ports: Ports, patience: Patience, fallback: Fallback | None = None
+    ) -> None:
         self._lanes = tuple(lanes)
+        self._fallback = fallback
+        self._refused = {lane.name for lane in self._lanes}
         self._store = store
         self._ports = ports
         self._patience = patience
@@ -192,6 +197,7 @@ class Deliverer:
 
     def run(self) -> dict[str, LaneReport]:
         """Bring about what is due now. Returns when nothing is due any more or the lanes rest."""
+        self._relieve()
         with self._store.read() as tx:
             waiting = outbox.waiting_lanes(tx)
         return {lane.name: self._guarded(lane, idle=lane.name not in waiting) for lane in self._lanes}
@@ -219,6 +225,17 @@ class Deliverer:
         except Exception as error:  # noqa: BLE001  whatever a target's library throws stops this lane only (I8)
             self._rest(lane, RetryableError(f"{type(error).__name__}: {error}"), report)
         return report
+
+    def _relieve(self) -> None:
+        """Let other channels tell what one could not for long, or was refused since the last look."""
+        refused, self._refused = self._refused, set()
+        for lane in self._lanes:
+            if self._fallback is None or not self._fallback.covers(lane.name):
+                continue
+            with self._store.begin() as tx:
+                self._fallback.relieve(tx, lane.name, self._ports.now())
+                if lane.name in refused:
+                    self._fallback.replace_refused(tx, lane.name, self._ports.now())
 
     def _rest(self, lane: Lane, error: ConnectorError, report: LaneReport) -> None:
         report.failure, report.remedy = str(error), error.remedy
@@ -327,6 +344,7 @@ class Deliverer:
                 case Result.REJECTED:
                     outbox.end(tx, delivery, State.REFUSED, result.reason, result.remedy, now)
                     report.refused += 1
+                    self._refused.add(lane.name)
                 case Result.CONFLICT:
                     outbox.end(tx, delivery, State.SUPERSEDED, f"conflict: {result.reason}", "", now)
                     progress.mark_dirty(tx, delivery.intent.connector, [delivery.intent.account_id], now)

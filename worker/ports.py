@@ -45,10 +45,11 @@ class Ports(Protocol):
 
 
 class SystemPorts:
-    """The real ones. `stop` wakes every sleeper."""
+    """The real ones. `stop` and `wake` wake every sleeper, `stop` for good."""
 
     def __init__(self) -> None:
-        self._stopped = threading.Event()
+        self._woken = threading.Event()
+        self._stopped = False
         self._random = random.Random()  # noqa: S311  jitter needs no cryptography
         self._id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
@@ -59,7 +60,9 @@ class SystemPorts:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:  # noqa: D102
-        self._stopped.wait(max(0.0, seconds))
+        self._woken.wait(max(0.0, seconds))
+        if not self._stopped:
+            self._woken.clear()
 
     def draw(self) -> float:  # noqa: D102
         return self._random.random()
@@ -70,6 +73,11 @@ class SystemPorts:
     def at(self, point: str) -> None:  # noqa: D102
         pass
 
+    def wake(self) -> None:
+        """End the present sleep, or the next one."""
+        self._woken.set()
+
     def stop(self) -> None:
         """End every sleep, now and later."""
-        self._stopped.set()
+        self._stopped = True
+        self._woken.set()

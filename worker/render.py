@@ -181,6 +181,17 @@ class Renderer:
         title, text = (self._environment.get_template(name) for name in ("digest_title.txt", "digest.txt"))
         return Card(" ".join(_capped(title, values, 2 * SUBJECT_LENGTH).split()), _capped(text, values, TEXT_LENGTH))
 
+    def alarm(self, kind: str, values: Mapping[str, object]) -> Card:
+        """What operations must hear: `failing`, `over`, or `hold_` with why new escalations are held."""
+        given = {"kind": kind, **values}
+        title, text = (self._environment.get_template(name) for name in ("alarm_title.txt", "alarm.txt"))
+        return Card(" ".join(_capped(title, given, 2 * SUBJECT_LENGTH).split()), _capped(text, given, TEXT_LENGTH))
+
+    def remark(self, channel: str, *, doubt: bool) -> str:
+        """Why a message comes by another channel; `doubt`: it may have arrived by its own."""
+        template = self._environment.get_template("remark.txt")
+        return _capped(template, {"channel": channel, "doubt": doubt}, SUBJECT_LENGTH).strip()
+
     def email(self, effect: Notify, context: Context, *, restricted: bool = False) -> Mail:
         """The mail about an event; `restricted` for those who need not know what it is about."""
         own = _at(effect, context)

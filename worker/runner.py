@@ -1,7 +1,8 @@
 """The loop on one machine: interval, signals, heartbeat, lease, reload.
 
-SIGTERM and SIGINT end it after the present step, at the latest when the present call's deadline is over; what was on
-trial is found out by the next start. SIGHUP reads the configuration again and keeps the old one when it is faulty.
+SIGTERM and SIGINT end it after the present step, at the latest after a few seconds, and at once when sent again; what
+was on trial is found out by the next start. SIGHUP reads the configuration again; a faulty one is refused, the old
+stays.
 """
 
 from __future__ import annotations
@@ -9,13 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
@@ -24,6 +23,7 @@ from sqlalchemy import Connection
 
 from worker.cycle import Cycle, CycleReport
 from worker.exits import ExitCode
+from worker.heartbeat import Heartbeat
 from worker.ports import SystemPorts
 from worker.store import guard, outbox
 from worker.store.codec import decode, encode
@@ -33,7 +33,13 @@ from worker.store.outbox import State
 _LEASE = "runner"
 _CYCLES = "recent_cycles"
 _CYCLES_KEPT = 20
+_GRACE = 8.0
+"""Seconds: with the start of the process well under the ten that the service promises."""
 _log = structlog.get_logger(__name__)
+
+
+class Parked(BaseException):
+    """Leave the present step unfinished; no part of the worker may take it for an error of its own."""
 
 
 class AlreadyRunningError(Exception):
@@ -45,7 +51,7 @@ class Running(Protocol):
 
     cycle: Cycle
     interval: timedelta
-    heartbeat: Path | None
+    heartbeat: Heartbeat
 
     def close(self) -> None:
         """Let go of connectors and notifiers."""
@@ -61,25 +67,40 @@ class Signals:
 
 
 @contextmanager
-def listening(ports: SystemPorts) -> Iterator[Signals]:
-    """Turn signals into wishes for as long as the block runs. Outside the main thread nothing is caught."""
+def listening(ports: SystemPorts, grace: float = _GRACE) -> Iterator[Signals]:
+    """Turn signals into wishes for as long as the block runs. Outside the main thread nothing is caught.
+
+    A wish to stop that is not met within `grace` seconds, or is said twice, ends the block where it stands.
+    """
     signals = Signals()
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        if signals.stop:
+            park(_number, _frame)
         signals.stop = True
+        signal.setitimer(signal.ITIMER_REAL, grace)
         ports.stop()
+
+    def park(_number: int, _frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        raise Parked
 
     def reload(_number: int, _frame: FrameType | None) -> None:
         signals.reload = True
+        ports.wake()
 
-    wanted = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}
+    wanted = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload, signal.SIGALRM: park}
     before = {number: signal.signal(number, action) for number, action in wanted.items()}
     try:
         yield signals
+    except Parked:
+        # What was on its way is on trial in the outbox: the next start looks it up.
+        _log.warning("stopped in the middle of a step", remedy="nothing: the next start finds out what became of it")
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, action in before.items():
             signal.signal(number, action)
 
@@ -139,7 +160,9 @@ class Runner:
         with self._store.begin() as tx:
             kept = [summary(report), *recent_cycles(tx)][:_CYCLES_KEPT]
             guard.set_setting(tx, _CYCLES, encode(kept).decode())
-        self._beat(report.began)
+        heartbeat = self._running.heartbeat
+        heartbeat.beat(report.began, good=not _failed(report))
+        self._report_failure("heartbeat", heartbeat.failure, "look at the address and the watcher")
         return report
 
     def _log_cycle(self, report: CycleReport) -> None:
@@ -206,28 +229,25 @@ class Runner:
         with contextlib.suppress(StoreError), self._store.begin() as tx:
             guard.drop_lease(tx, _LEASE, self._ports.worker_id())
 
-    def _beat(self, moment: datetime) -> None:
-        path = self._running.heartbeat
-        if path is None:
-            return
-        with contextlib.suppress(OSError), tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            file.write(moment.isoformat())
-            file.close()
-            os.replace(file.name, path)
-
     def exit_code(self, report: CycleReport) -> ExitCode:
         """What a cycle's result means to cron."""
-        if any(read.failure for crm in report.crms.values() for read in crm.reads.values()):
-            return ExitCode.FINDINGS
-        if any(lane.failure for lane in report.lanes.values()):
-            return ExitCode.FINDINGS
-        if any(crm.decided.failed for crm in report.crms.values()):
+        if _failed(report):
             return ExitCode.FINDINGS
         if any(crm.hold for crm in report.crms.values()) or not report.writes:
             return ExitCode.HELD
         with self._store.read() as tx:
             leftovers = outbox.in_state(tx, State.REFUSED, State.EXPIRED, limit=1) or guard.any_quarantined(tx)
         return ExitCode.LEFTOVERS if leftovers else ExitCode.OK
+
+
+def _failed(report: CycleReport) -> bool:
+    """Whether a part of the work was not done."""
+    reads = [read for crm in report.crms.values() for read in crm.reads.values()]
+    return (
+        any(read.failure for read in reads)
+        or any(lane.failure for lane in report.lanes.values())
+        or any(crm.decided.failed for crm in report.crms.values())
+    )
 
 
 def _is_dead(owner: str, own: str) -> bool:

@@ -30,7 +30,7 @@ from worker.core.model import (
 )
 from worker.core.policy import Brakes
 from worker.ports import SystemPorts
-from worker.store import escalations, facts, guard, outbox, progress
+from worker.store import escalations, facts, guard, outbox, progress, retention
 from worker.store.codec import decode, encode
 from worker.store.database import Store, StoreBusyError, StoreError, open_store
 from worker.store.outbox import Intent, Kind, State
@@ -162,7 +162,7 @@ def test_retention_drops_old_versions_but_never_the_present_state(store: Store) 
         facts.append(tx, CRM, RecordKind.ACCOUNT, [version("acme", 1), version("globex", 1)], NOW - timedelta(days=900))
         facts.append(tx, CRM, RecordKind.ACCOUNT, [version("acme", 2)], NOW)
 
-        assert facts.forget_before(tx, NOW - timedelta(days=730)) == 1
+        assert retention.forget(tx, NOW - timedelta(days=730), 100) == 1
         assert facts.account_ids(tx, CRM) == ["acme", "globex"]
 
 

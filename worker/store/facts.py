@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, select, tuple_
+from sqlalchemy import Connection, and_, bindparam, exists, func, select
 
 from worker.core.model import AccountId, BugKey, ConnectorName, RecordKind
 from worker.store.codec import instant, micros
@@ -201,12 +201,3 @@ def mark_gone(
     ]
     append(tx, connector, kind, versions, seen_at)
     return [AccountId(row.record_id if kind is RecordKind.ACCOUNT else row.account_id or "") for row in rows]
-
-
-def forget_before(tx: Connection, before: datetime) -> int:
-    """Drop versions seen before a time that are not the newest of their record. Returns how many."""
-    old = select(fact.c.connector, fact.c.kind, fact.c.record_id, fact.c.seq).where(
-        fact.c.seen_at < micros(before), ~_IS_NEWEST
-    )
-    statement = delete(fact).where(tuple_(fact.c.connector, fact.c.kind, fact.c.record_id, fact.c.seq).in_(old))
-    return tx.execute(statement).rowcount

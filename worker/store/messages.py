@@ -49,6 +49,22 @@ _REFUSED = (
     .limit(bindparam("most"))
 )
 
+_STRUGGLING = (
+    select(outbox.c.lane, outbox.c.reason, outbox.c.remedy)
+    .where(
+        one_of(outbox.c.kind, [Kind.MESSAGE]),
+        one_of(outbox.c.state, [State.NEW, State.UNKNOWN]),
+        outbox.c.attempt > 0,
+        outbox.c.created_at <= bindparam("before"),
+    )
+    .order_by(outbox.c.lane, outbox.c.ordinal.desc())
+)
+
+
+def struggling(tx: Connection, before: datetime) -> dict[str, tuple[str, str]]:
+    """The lanes with messages that were tried in vain since before a time, with the reason and the remedy."""
+    return {row[0]: (row[1] or "no answer", row[2]) for row in tx.execute(_STRUGGLING, {"before": micros(before)})}
+
 
 def by_key(tx: Connection, key: str) -> Delivery | None:
     """The effect with this key."""

@@ -153,7 +153,7 @@ _OVERTAKE = (
     .where(_FLAGS, one_of(outbox.c.state, [State.NEW]))
     .values(state=State.SUPERSEDED.value, reason="overtaken", updated_at=bindparam("now"))
 )
-_FLAG_COUNT = select(func.count()).select_from(outbox).where(_FLAGS)
+_LAST_FLAG_NO = select(func.coalesce(func.max(outbox.c.event_no), 0)).where(_FLAGS)
 _MINE = and_(outbox.c.ordinal == bindparam("own_ordinal"), outbox.c.attempt == bindparam("own_attempt"))
 _SETTLE: dict[tuple[State, ...], Update] = {
     states: update(outbox).where(_MINE, one_of(outbox.c.state, states))
@@ -253,8 +253,8 @@ def replace_flag(tx: Connection, intent: Intent, now: datetime) -> None:
 
 
 def next_flag_no(tx: Connection, connector: ConnectorName, account_id: AccountId) -> int:
-    """Counts the flag writes of an account, for their keys."""
-    return int(tx.execute(_FLAG_COUNT, {"of_connector": connector, "of_account": account_id}).scalar_one()) + 1
+    """The number of the next flag write of an account, for its key. Rises though old ones may be forgotten."""
+    return int(tx.execute(_LAST_FLAG_NO, {"of_connector": connector, "of_account": account_id}).scalar_one()) + 1
 
 
 def waiting_lanes(tx: Connection) -> frozenset[str]:
