@@ -109,7 +109,8 @@ def _start(
     if by_hand and observed.flag.level is not None:
         level = max(level, observed.flag.level)
     occurred = min((signal.occurred_at for signal in fresh if signal.level is level), default=now)
-    seed = "|".join((view.account.id, last.id if last else "", now.isoformat(), *(s.fingerprint for s in fresh)))
+    # Not of the time: a worker that lost its state finds the same name, and by it the notes that it wrote.
+    seed = "|".join((view.account.id, last.id if last else "", *sorted(s.fingerprint for s in fresh)))
     name = EscalationId(f"esc_{hashlib.sha256(seed.encode()).hexdigest()[:20]}")
     turn = Turn(
         blank(name, view, start_clock(level, occurred, now, policy), policy, now), view, assessment, policy, now
