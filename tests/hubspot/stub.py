@@ -5,6 +5,7 @@ It knows what the traps need and nothing more; the strict one is `connectors/twi
 
 from __future__ import annotations
 
+import bisect
 import json
 import socket
 import threading
@@ -84,6 +85,7 @@ class Portal:
     headers: dict[str, str] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=lambda: {"key-1"})
     unique_refused: set[str] = field(default_factory=set)
+    order: dict[str, list[int]] = field(default_factory=dict)
     shuffle: bool = False
     vanishing: bool = False
     vetoed: set[str] = field(default_factory=set)
@@ -159,9 +161,13 @@ class Portal:
         stamps = {"createdAt": iso(record["at"]), "updatedAt": iso(record["at"])}
         return {"id": key, "properties": chosen, **stamps, "archived": record["archived"]}
 
-    def _live(self, kind: str) -> list[str]:
-        found = [key for key, record in self.objects.get(kind, {}).items() if not record["archived"]]
-        return sorted(found, key=lambda key: (len(key), key))
+    def _live(self, kind: str, behind: int = 0) -> list[str]:
+        known = self.objects.get(kind, {})
+        if len(self.order.get(kind, ())) != len(known):
+            self.order[kind] = sorted(int(key) for key in known)
+        order = self.order.get(kind, [])
+        found = [str(each) for each in order[bisect.bisect_right(order, behind) :]]
+        return [key for key in found if not known[key]["archived"]]
 
     def _list(self, kind: str, query: Mapping[str, list[str]]) -> Answer:
         limit, after = int(query["limit"][0]), int(query.get("after", ["0"])[0])
@@ -174,9 +180,10 @@ class Portal:
         groups = given["filterGroups"]
         if len(groups) > 5 or given["limit"] > 200 or sum(len(each["filters"]) for each in groups) > 25:
             return refused("VALIDATION_ERROR", "over the limits of search")
+        tests = [[_test(each) for each in group["filters"]] for group in groups]
+        known = self.objects.get(kind, {})
         behind = min((int(f["value"]) for g in groups for f in g["filters"] if f["operator"] == "GT"), default=0)
-        keys = [key for key in self._live(kind) if int(key) > behind]
-        keys = [key for key in keys if any(self._fits(kind, key, each["filters"]) for each in groups)]
+        keys = [key for key in self._live(kind, behind) if any(all(t(key, known[key]) for t in g) for g in tests)]
         if self.vanishing and any(f["operator"] == "NOT_HAS_PROPERTY" for g in groups for f in g["filters"]):
             keys = []
         start = int(given.get("after") or 0)
@@ -188,14 +195,6 @@ class Portal:
         more = {"paging": {"next": {"after": str(start + len(page))}}} if len(keys) > start + len(page) else {}
         found = [self.shown(kind, key, given["properties"]) for key in page]
         return 200, {"total": len(keys), "results": found, **more}
-
-    def _fits(self, kind: str, key: str, filters: list[dict[str, Any]]) -> bool:
-        record = self.objects[kind][key]
-        return all(_holds(self._value(record, key, each["propertyName"]), each) for each in filters)
-
-    def _value(self, record: Mapping[str, Any], key: str, name: str) -> object:
-        own = {"hs_object_id": key, "hs_lastmodifieddate": record["at"]}
-        return own[name] if name in own else record["properties"].get(name)
 
     def _read(self, kind: str, given: Any) -> Answer:
         unique, found, missing = given.get("idProperty"), [], []
@@ -347,6 +346,19 @@ def _target(other: str, type_id: int) -> dict[str, object]:
     return {"toObjectId": other, "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": type_id}]}
 
 
+def _test(given: dict[str, Any]) -> Callable[[str, dict[str, Any]], bool]:
+    """One filter, prepared once: searches over thousands of records shall not take seconds."""
+    name, operator = given["propertyName"], given["operator"]
+    if operator == "GT":
+        assert name == "hs_object_id"
+        behind = int(given["value"])
+        return lambda key, _: int(key) > behind
+    if operator == "BETWEEN":
+        low, high = (datetime.fromtimestamp(int(given[each]) / 1000, UTC) for each in ("value", "highValue"))
+        return lambda _, record: low <= record["at"] <= high
+    return lambda _, record: _holds(record["properties"].get(name), given)
+
+
 def _holds(value: Any, given: dict[str, Any]) -> bool:
     empty = value in (None, "")
     match given["operator"]:
@@ -354,14 +366,10 @@ def _holds(value: Any, given: dict[str, Any]) -> bool:
             return not empty and str(value).casefold() == str(given["value"]).casefold()
         case "IN":
             return value in given["values"]
-        case "GT":
-            return not empty and int(str(value)) > int(given["value"])
         case "HAS_PROPERTY":
             return not empty
         case "NOT_HAS_PROPERTY":
             return empty
-        case "BETWEEN":
-            return int(given["value"]) <= round(value.timestamp() * 1000) <= int(given["highValue"])
     raise AssertionError(given["operator"])
 
 

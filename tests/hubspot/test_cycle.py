@@ -172,6 +172,7 @@ def test_what_a_cycle_costs(shift: Shift) -> None:
     assert changed == {**floor_reading, **floor_writing, "/crm/objects/companies/batch/read": 1}
     assert [shift.flag(each) for each in companies] == ["true"] * 40
     assert len(shift.notes()) == 40
+    assert not shift.twin.limits.refused
 
 
 def test_notes_and_tasks_stand_on_the_companys_page(shift: Shift) -> None:

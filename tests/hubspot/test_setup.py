@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import timedelta
 
-from connectors.base import Finding, Severity
+from connectors.base import CreateNote, Finding, Severity
+from connectors.crm.hubspot.connector import HubSpotConnector
 from connectors.crm.hubspot.schema import LIST_NAME, SPECS, WISHES
 from connectors.twins.hubspot import HubSpotTwin
 from connectors.twins.web import VirtualClock
@@ -168,3 +170,16 @@ def test_a_mapping_with_unknown_properties_is_told(rig: Rig) -> None:
 
     assert [each for each in bad(findings, Severity.WARNING) if each.startswith("tickets.content")]
     assert rig.ids(RecordKind.CASE) == []
+
+
+def test_check_looks_at_what_hubspot_made_of_our_notes(
+    twin: HubSpotTwin, on: HubSpotConnector, time: VirtualClock, mapping: CrmMapping
+) -> None:
+    company = twin.put("companies", name="PT")
+    before = [each.detail for each in on.check(mapping.needs())]
+    on.write([CreateNote("n1", company, "title", "body", time.now)])
+    time.advance(timedelta(minutes=5))
+    after = [each.detail for each in on.check(mapping.needs())]
+
+    assert not [each for each in before if "the mark is there" in each]
+    assert [each for each in after if "the mark is there, with bold titles" in each]

@@ -256,3 +256,12 @@ def test_more_than_a_hundred_go_in_several_calls(rig: Rig) -> None:
     assert {each.result for each in results} == {Result.APPLIED}
     assert [len(each.body["inputs"]) for each in rig.portal.asked(UPDATE)] == [100, 100, 50]
     assert [len(each.body["inputs"]) for each in rig.portal.asked("companies/batch/read")] == [100, 100, 50]
+
+
+def test_a_pin_that_fails_leaves_the_note_and_says_why(rig: Rig, company: str, pinning: HubSpotConnector) -> None:
+    pinning.write([flag("k1", company)])
+    rig.portal.faults.append(Fault("companies/batch/read", body(*refused("INTERNAL_ERROR", "oops", 500))))
+    result = pinning.write([CreateNote("n1", company, "t", "b", NOW)])[0]
+
+    assert result.result is Result.APPLIED
+    assert "not pinned" in result.reason

@@ -59,7 +59,7 @@ class Activities:
     def unique(self, kind: Kind) -> bool:
         """Whether HubSpot holds that each key exists once."""
         definition = self._portal.properties(kind.object_type).get(KEY)
-        return definition is not None and definition.has_unique_value and not definition.read_only
+        return definition is not None and bool(definition.has_unique_value) and not definition.read_only
 
     def create(self, kind: Kind, items: Sequence[Activity], until: float) -> dict[str, WriteResult]:
         """A result by each item's key. Raises RetryableError and FatalError before anything is made."""

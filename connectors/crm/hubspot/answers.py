@@ -57,8 +57,7 @@ class Policy(StrEnum):
 
 class _Detail(msgspec.Struct, frozen=True):
     message: str | None = None
-    code: str | None = None
-    context: dict[str, list[str]] | None = None
+    context: object = None
 
 
 class ItemError(msgspec.Struct, frozen=True, rename="camel"):
@@ -67,12 +66,12 @@ class ItemError(msgspec.Struct, frozen=True, rename="camel"):
     category: str | None = None
     sub_category: object = None
     message: str | None = None
-    context: dict[str, list[str]] | None = None
+    context: object = None
     errors: list[_Detail] | None = None
 
     def names(self, key: str) -> Sequence[str]:
         """What the context names under `key`."""
-        return (self.context or {}).get(key, ())
+        return _listed(self.context, key)
 
 
 class _Body(msgspec.Struct, frozen=True, rename="camel"):
@@ -81,7 +80,7 @@ class _Body(msgspec.Struct, frozen=True, rename="camel"):
     sub_category: object = None
     correlation_id: str | None = None
     policy_name: str | None = None
-    context: dict[str, list[str]] | None = None
+    context: object = None
     errors: list[_Detail] | None = None
 
 
@@ -138,13 +137,19 @@ def _message(told: _Body) -> str:
     return "; ".join(dict.fromkeys(part for part in (told.message, *details) if part))[:_SHOWN]
 
 
+def _listed(context: object, key: str) -> Sequence[str]:
+    """A context is a map of lists; where HubSpot sends something else, it names nothing."""
+    values = context.get(key) if isinstance(context, dict) else None
+    return [str(each) for each in values] if isinstance(values, list) else ()
+
+
 def _named(text: str | None) -> str:
     return text if text and _NAME.fullmatch(text) else ""
 
 
 def _scopes(told: _Body) -> tuple[str, ...]:
     contexts = [told.context, *(each.context for each in told.errors or ())]
-    named = [scope for context in contexts for scope in (context or {}).get("missingScopes", ())]
+    named = [scope for context in contexts for scope in _listed(context, "missingScopes")]
     return tuple(dict.fromkeys(scope for each in named if (scope := _named(each))))
 
 

@@ -8,24 +8,24 @@ import msgspec
 
 from connectors.base import ConnectorError, FieldNeed, Finding, Severity
 from connectors.crm.hubspot.activities import KEY, NOTES, TASKS
+from connectors.crm.hubspot.bodies import marks
 from connectors.crm.hubspot.client import Client, ForbiddenError, RefusedError, Request
 from connectors.crm.hubspot.fetching import Found
 from connectors.crm.hubspot.paths import Endpoint
 from connectors.crm.hubspot.portal import Portal
-from connectors.crm.hubspot.rows import base_of
+from connectors.crm.hubspot.rows import base_of, records
 from connectors.crm.hubspot.schema import LIST_NAME
 from connectors.crm.hubspot.setup import list_filters
 from connectors.crm.hubspot.wire import LostError
 
 _ID = "hs_object_id"
-_OPTIONAL = ("account", f"list {LIST_NAME}", "search")
+_OPTIONAL = ("account", f"list {LIST_NAME}", "search", "mark")
 _SETUP = "run `setup` with the setup key, or correct the mapping"
 
 
 class _Account(msgspec.Struct, frozen=True, rename="camel"):
-    portal_id: int | str = ""
-    time_zone: str = ""
-    company_currency: str = ""
+    portal_id: int | str | None = None
+    time_zone: str | None = None
 
 
 def inspect(client: Client, portal: Portal, needs: Sequence[FieldNeed]) -> Sequence[Finding]:
@@ -38,6 +38,7 @@ def inspect(client: Client, portal: Portal, needs: Sequence[FieldNeed]) -> Seque
         ("notes and tasks", lambda: _activities(portal)),
         (f"list {LIST_NAME}", lambda: _list(client)),
         ("search", lambda: _search(client, needs)),
+        ("mark", lambda: _mark(client)),
     )
     findings: list[Finding] = []
     for name, step in steps:
@@ -103,7 +104,7 @@ class _Id(msgspec.Struct, frozen=True):
     id: str
 
 
-def _body(groups: Sequence[Sequence[object]], limit: int) -> object:
+def _body(groups: Sequence[Sequence[object]], limit: int) -> dict[str, object]:
     return {
         "filterGroups": [{"filters": list(filters)} for filters in groups],
         "sorts": [{"propertyName": _ID, "direction": "ASCENDING"}],
@@ -151,3 +152,17 @@ def _search(client: Client, needs: Sequence[FieldNeed]) -> Iterator[Finding]:
     else:
         remedy = "repeat it when nobody edits companies; if it stays, report it: empty flags are not all found"
         yield Finding(Severity.WARNING, "HubSpot search", told, remedy)
+
+
+def _mark(client: Client) -> Iterator[Finding]:
+    """What HubSpot made of the newest notes of ours that its search finds: the mark must have survived."""
+    body = _body([[{"propertyName": NOTES.body, "operator": "CONTAINS_TOKEN", "value": "ESC*"}]], 5) | {
+        "properties": [NOTES.body]
+    }
+    found = client.read(Request(Endpoint.SEARCH, {"type": NOTES.object_type}, body), Found)
+    bodies = [str(each.properties.get(NOTES.body) or "") for each in records(found.results)[0]]
+    ours = [each for each in bodies if any(marks(each))]
+    if ours:
+        tags = "with" if any("<strong>" in each for each in ours) else "without"
+        detail = f"{len(ours)} of ours looked at: the mark is there, {tags} bold titles"
+        yield Finding(Severity.OK, "HubSpot notes", detail)

@@ -23,36 +23,33 @@ class Choice(msgspec.Struct, frozen=True, rename="camel"):
     """One option of an enumeration."""
 
     value: str
-    label: str = ""
-    display_order: int = -1
-    hidden: bool = False
-    description: str = ""
+    label: str | None = None
+    display_order: int | None = None
+    hidden: bool | None = None
+    description: str | None = None
 
 
 class Rights(msgspec.Struct, frozen=True, rename="camel"):
     """What may be changed about a property."""
 
-    read_only_value: bool = False
-    read_only_definition: bool = False
+    read_only_value: bool | None = None
 
 
 class Property(msgspec.Struct, frozen=True, rename="camel"):
     """A property's definition."""
 
     name: str
-    type: str = ""
-    field_type: str = ""
-    has_unique_value: bool = False
-    calculated: bool = False
-    options: tuple[Choice, ...] = ()
+    type: str | None = None
+    has_unique_value: bool | None = None
+    calculated: bool | None = None
+    options: tuple[Choice, ...] | None = None
     modification_metadata: Rights | None = None
 
     @property
     def read_only(self) -> bool:
         """Whether its value is HubSpot's own affair."""
-        return self.calculated or (
-            self.modification_metadata is not None and self.modification_metadata.read_only_value
-        )
+        rights = self.modification_metadata
+        return bool(self.calculated or (rights is not None and rights.read_only_value))
 
 
 class Properties(msgspec.Struct, frozen=True):
@@ -95,8 +92,8 @@ class _Owners(msgspec.Struct, frozen=True):
 
 class _Stage(msgspec.Struct, frozen=True):
     id: str
-    label: str = ""
-    metadata: dict[str, str] = {}
+    label: str | None = None
+    metadata: dict[str, object] | None = None
 
 
 class _Pipeline(msgspec.Struct, frozen=True):
@@ -168,12 +165,12 @@ class Portal:
                 return found
             after = [("after", page.paging.next.after)]
 
-    def stages(self, object_type: str) -> Mapping[str, Mapping[str, str]]:
+    def stages(self, object_type: str) -> Mapping[str, Mapping[str, object]]:
         """What is known of each pipeline stage by its id: HubSpot's metadata (`ticketState`, `isClosed`) and label."""
 
-        def fetch() -> Mapping[str, Mapping[str, str]]:
+        def fetch() -> Mapping[str, Mapping[str, object]]:
             pipelines = self._client.read(Request(Endpoint.PIPELINES, {"type": object_type}), _Pipelines)
             stages = [stage for pipeline in pipelines.results for stage in pipeline.stages]
-            return {stage.id: {**stage.metadata, "label": stage.label} for stage in stages}
+            return {stage.id: {**(stage.metadata or {}), "label": stage.label} for stage in stages}
 
         return self._get(f"stages {object_type}", fetch)

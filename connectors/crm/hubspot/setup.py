@@ -11,7 +11,7 @@ from connectors.crm.hubspot.answers import ItemError, said
 from connectors.crm.hubspot.client import Client, RefusedError, Request
 from connectors.crm.hubspot.options import Anchor
 from connectors.crm.hubspot.paths import Endpoint
-from connectors.crm.hubspot.portal import Portal, Property
+from connectors.crm.hubspot.portal import Choice, Portal, Property
 from connectors.crm.hubspot.rows import base_of
 from connectors.crm.hubspot.schema import (
     ANCHOR,
@@ -108,7 +108,7 @@ class Setup:
             detail = f"is of type {known.type}, not {spec.kind[0]}; it was left alone"
             yield Finding(Severity.ERROR, name, detail, "rename or delete it in HubSpot, or map another property")
             return
-        present = {each.value for each in known.options}
+        present = {each.value for each in known.options or ()}
         lacking = [each for each in spec.options if each["value"] not in present]
         if lacking and known.type == "enumeration" and not spec.owner:
             yield self._add_options(object_type, known, lacking)
@@ -116,7 +116,7 @@ class Setup:
     def _add_options(self, object_type: str, known: Property, lacking: Sequence[Mapping[str, object]]) -> Finding:
         words = ", ".join(str(each["value"]) for each in lacking)
         if not self._dry:
-            present = [msgspec.to_builtins(each) for each in known.options]
+            present = [_told(each) for each in known.options or ()]
             options = [{**each, "displayOrder": place} for place, each in enumerate([*present, *lacking])]
             parts = {"type": object_type, "name": known.name}
             request = Request(Endpoint.PROPERTY, parts, {"options": options}, method="PATCH", write=True)
@@ -182,6 +182,11 @@ class Setup:
             detail = "is there with another filter; it was left alone"
             return Finding(Severity.WARNING, f"list {LIST_NAME}", detail, "rename yours, and run `setup` again")
         return None
+
+
+def _told(choice: Choice) -> dict[str, object]:
+    """An option as HubSpot takes it back: without what it did not say."""
+    return {name: value for name, value in msgspec.to_builtins(choice).items() if value is not None}
 
 
 def planned(client: Client, needs: Sequence[FieldNeed]) -> Mapping[str, Mapping[str, Spec]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from connectors.base import (
     CreateNote,
@@ -63,23 +64,19 @@ class Writer:
 
     def _notes(self, notes: Sequence[CreateNote], until: float) -> Results:
         results = self._activities.create(NOTES, notes, until)
-        if self._client.options.pin_while:
-            made = {
-                each.account_id: results[each.key].remote_id
-                for each in notes
-                if results[each.key].result is Result.APPLIED
-            }
-            self._pin(made, until)
-        return results
+        new = {each.account_id: each.key for each in notes if results[each.key].result is Result.APPLIED}
+        if not self._client.options.pin_while or not new:
+            return results
+        fault = self._pin({account: results[key].remote_id for account, key in new.items()}, until)
+        return results | {key: replace(results[key], reason=fault) for key in new.values()}
 
-    def _pin(self, made: dict[str, str], until: float) -> None:
-        """A convenience for people: a note that could not be pinned is there all the same."""
-        if not made:
-            return
+    def _pin(self, made: dict[str, str], until: float) -> str:
+        """A convenience for people: a note that could not be pinned is there all the same, and says why."""
         try:
             pin(self._client, made, until)
-        except (RetryableError, FatalError, LostError, RefusedError):
-            return
+        except (RetryableError, FatalError, LostError, RefusedError) as error:
+            return f"made, but not pinned: {error}"
+        return ""
 
 
 def _keys(items: dict[int, UpdateRecord] | dict[int, CreateNote] | dict[int, CreateTask]) -> dict[int, str]:
