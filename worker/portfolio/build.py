@@ -35,6 +35,19 @@ Record = tuple[str, str, datetime, Fields]
 
 
 @dataclass(frozen=True, slots=True)
+class Portfolio:
+    """Records as (kind, key, modified, fields), with the older versions of accounts. Fields are named as the embedded
+    CRM names them.
+    """
+
+    users: tuple[Record, ...]
+    accounts: tuple[Record, ...]
+    cases: tuple[Record, ...]
+    disputes: tuple[Record, ...]
+    versions: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What was made."""
 
@@ -61,6 +74,18 @@ class _Draw:
         return f"{self.dice.choice(words.FIRST)} {self.dice.choice(words.LAST)}"
 
 
+def draw(seed: int = SEED, accounts: int = 520, until: datetime | None = None, cases: int = 4200) -> Portfolio:
+    """Make up a portfolio that ends at `until` (now by default)."""
+    dice = _Draw(seed, (until or datetime.now(UTC)).replace(microsecond=0))
+    users = tuple(_users(dice))
+    versions: list[Record] = []
+    made = [_account(dice, number, list(users), versions) for number in range(accounts)]
+    bugs = [f"BUG-{number}" for number in range(101, 101 + max(4, accounts // 60))]
+    written = tuple(_cases(dice, made, cases, bugs))
+    disputed = tuple(_disputes(dice, made)) if cases else ()
+    return Portfolio(users, tuple(made), written, disputed, tuple(versions))
+
+
 def build(
     path: Path,
     seed: int = SEED,
@@ -70,21 +95,15 @@ def build(
     mapping: CrmMapping | None = None,
 ) -> Summary:
     """Make a CRM file with a portfolio that ends at `until` (now by default). `mapping` adds the fields it needs."""
-    draw = _Draw(seed, (until or datetime.now(UTC)).replace(microsecond=0))
+    drawn = draw(seed, accounts, until, cases)
     crm = EmbeddedCrm.create(path)
-    users = list(_users(draw))
-    versions: list[Record] = []
-    made = [_account(draw, number, users, versions) for number in range(accounts)]
-    bugs = [f"BUG-{number}" for number in range(101, 101 + max(4, accounts // 60))]
-    written = list(_cases(draw, made, cases, bugs))
-    disputed = list(_disputes(draw, made)) if cases else []
     if mapping is not None:
         for need in mapping.needs():
             if "." not in need.field_name:
                 crm.add_fields(need.object_name, [need.field_name])
-    crm.load((*users, *made, *written, *disputed), versions)
+    crm.load((*drawn.users, *drawn.accounts, *drawn.cases, *drawn.disputes), drawn.versions)
     crm.close()
-    return Summary(len(made), len(written), len(disputed), len(users), len(versions))
+    return Summary(*(len(each) for each in (drawn.accounts, drawn.cases, drawn.disputes, drawn.users, drawn.versions)))
 
 
 def _users(draw: _Draw) -> Iterator[Record]:
