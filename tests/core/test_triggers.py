@@ -63,6 +63,18 @@ def test_a_dispute_is_strictly_above_the_limit_alone_or_together(make, amounts, 
     assert ("payment_dispute" in triggers(make.view(disputes=disputes), make.policy(), make.now)) is fires
 
 
+def test_a_record_that_is_case_and_dispute_at_once_is_one_claim(make) -> None:
+    """Where a CRM keeps disputes as tickets, each ticket is read as both."""
+    dispute = make.dispute("6000000")
+    same = make.case("d1", category="payment_dispute", amount=dispute.amount)
+    another = make.case("c2", category="payment_dispute", amount=dispute.amount)
+    once, twice = (
+        triggers(make.view(disputes=(dispute,), cases=(case,)), make.policy(), make.now) for case in (same, another)
+    )
+
+    assert ("payment_dispute" in once, "payment_dispute" in twice) == (False, True)
+
+
 def test_a_dispute_in_dollars_uses_the_rate_of_its_day(make) -> None:
     view = make.view(disputes=(make.dispute("700", "USD"),))
     policy = make.policy(rates=dollars("16000", date(2026, 11, 1)))

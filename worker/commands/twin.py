@@ -100,7 +100,11 @@ def _told(
     out.print(f"Ready at {running.url} with {counted}.")
     for name, secret in secrets.items():
         out.print(f"{name}: {secret} (good here only)")
-    out.print(f"\nPaste into a configuration, with the secret in the file it names:\n\n{snippet}\n", markup=False, soft_wrap=True)
+    out.print(
+        f"\nPaste into a configuration, with the secret in the file it names:\n\n{snippet}\n",
+        markup=False,
+        soft_wrap=True,
+    )
     out.print("Or use the one that stands ready, in another window:")
     for command in ("check", "dry-run", "once", "approve", "run"):
         out.print(f"  escalation-worker {command} --config {config}", soft_wrap=True)

@@ -234,9 +234,14 @@ Claim = tuple[RecordRef, Money | None, datetime | None, str]
 
 
 def _claims(view: AccountView) -> Iterator[Claim]:
+    """A CRM may keep both in one kind of record: what is read as a dispute and as a case is one claim."""
+    counted = set()
     for dispute in open_disputes(view):
+        counted.add((dispute.id, dispute.amount, dispute.opened_at))
         yield RecordRef(RecordKind.DISPUTE, dispute.id), dispute.amount, dispute.opened_at, dispute.id
     for case in open_cases(view):
+        if (case.id, case.amount, case.opened_at) in counted:
+            continue
         filed = case.category == PAYMENT_DISPUTE
         said = any(hit.ref == _ref(case) and hit.trigger == PAYMENT_DISPUTE for hit in view.hits)
         if case.amount is not None and (filed or said):
