@@ -339,6 +339,15 @@ class Connector(Protocol):
 
 
 @runtime_checkable
+class Historian(Protocol):
+    """A CRM that keeps old versions of its records, for policies that shall be held against the past."""
+
+    def past(self, query: Query[R]) -> Iterator[Page[R]]:
+        """Old versions of an object's records, those of one record together, the oldest first; not the present ones."""
+        ...
+
+
+@runtime_checkable
 class Notifier(Protocol):
     """One channel."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -48,6 +48,12 @@ _HISTORY = (
     select(*_SEEN)
     .where(_OF_CONNECTOR, _THE_ACCOUNT | _OF_ACCOUNT)
     .order_by(fact.c.seen_at, fact.c.kind, fact.c.record_id, fact.c.seq)
+)
+_WHOLE_PAST = select(*_SEEN).where(_OF_CONNECTOR).order_by(fact.c.kind, fact.c.record_id, fact.c.seq)
+_OLDEST = (
+    select(fact.c.record_id, func.min(fact.c.seq))
+    .where(_OF_KIND, listed(fact.c.record_id, "ids"))
+    .group_by(fact.c.record_id)
 )
 _BUGS = select(fact.c.bug_key, fact.c.account_id).where(
     _OF_CONNECTOR, listed(fact.c.bug_key, "keys"), fact.c.account_id.is_not(None), fact.c.gone == 0, _IS_NEWEST
@@ -150,6 +156,34 @@ def history(tx: Connection, connector: ConnectorName, account_id: AccountId) -> 
     """Every stored version of the account and of what ever belonged to it, oldest first."""
     wanted = {"connector": connector, "account_id": account_id}
     return [_fact(row) for row in tx.execute(_HISTORY, wanted)]
+
+
+def whole_past(tx: Connection, connector: ConnectorName) -> Iterator[Fact]:
+    """Every stored version of every record, record by record, oldest version first. Read lazily."""
+    return (_fact(row) for row in tx.execute(_WHOLE_PAST, {"connector": connector}))
+
+
+def oldest(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Sequence[str]) -> dict[str, int]:
+    """The number of the oldest stored version of each of these records that is known at all."""
+    wanted = {"connector": connector, "kind": kind.value, "ids": ids}
+    return {row[0]: row[1] for row in tx.execute(_OLDEST, wanted)}
+
+
+def prepend(
+    tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Sequence[tuple[Version, datetime]]
+) -> None:
+    """Add versions from before the worker's time, each with the time from which it counts."""
+    add_rows(
+        tx,
+        fact,
+        [
+            (
+                *(connector, kind.value, each.record_id, each.seq, each.account_id, each.bug_key),
+                *(each.modified, micros(at), int(each.gone), each.digest, each.body),
+            )
+            for each, at in versions
+        ],
+    )
 
 
 def bug_accounts(tx: Connection, connector: ConnectorName, keys: Iterable[str]) -> dict[BugKey, frozenset[AccountId]]:

@@ -95,6 +95,20 @@ class EmbeddedConnector:
             decoded, bad = _decoded(decoder, query.shape, rows, _expanded(rows, people))
             yield Page(decoded, Cursor(moment(rows[-1][0]), rows[-1][1]), bad)
 
+    def past(self, query: Query[R]) -> Iterator[Page[R]]:
+        """Old versions, record by record."""
+        people = self._people(query)
+        decoder = msgspec.json.Decoder(list[query.shape], float_hook=Decimal)  # type: ignore[name-defined]  # a type made at run time
+        with self.crm.errors():
+            found = self.crm.connection().execute(
+                "SELECT stamp, id, body, json_extract(body, '$.owner_id'), json_extract(body, '$.manager_id') "
+                "FROM past WHERE object = ? ORDER BY id, stamp",
+                (query.object_name,),
+            )
+            while rows := found.fetchmany(query.page_size):
+                decoded, bad = _decoded(decoder, query.shape, rows, _expanded(rows, people))
+                yield Page(decoded, None, bad)
+
     def _pages(self, query: Query[R]) -> Iterator[list[_Row]]:
         if query.ids is not None:
             yield from self._by_ids(query, list(query.ids))

@@ -1,0 +1,1 @@
+"""What would be if: a policy on the stored past, two side by side, a candidate in the shadow of the live one."""

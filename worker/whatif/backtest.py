@@ -1,0 +1,89 @@
+"""A policy on the stored past: escalations a month, load a person and week, losses caught and missed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from worker.core.model import Level
+from worker.core.policy import Policy
+from worker.core.replay import Episode, Past, caught, replay
+from worker.core.report import Month
+from worker.whatif.timeline import Timelines
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one person would have had to answer: a week on average, and in the worst week, named by its Monday."""
+
+    name: str
+    total: int
+    a_week: float
+    worst: int
+    worst_week: date
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What a policy would have done between two times. `caught` and `missed` are the customers who left."""
+
+    since: datetime
+    until: datetime
+    accounts: int
+    unread: int
+    episodes: tuple[Episode, ...]
+    caught: tuple[Past, ...]
+    missed: tuple[Past, ...]
+
+    def by_month(self) -> list[tuple[Month, dict[Level, int]]]:
+        """Escalations opened each month, by the level they reached; months without any count too."""
+        counted = Counter((Month.of(each.opened_at), each.level) for each in self.episodes)
+        month, found = Month.of(self.since), []
+        while month <= Month.of(self.until):
+            found.append((month, {level: counted[month, level] for level in Level}))
+            month = month.before(-1)
+        return found
+
+    def by_trigger(self) -> list[tuple[str, int]]:
+        """How many escalations each trigger was part of, the most frequent first."""
+        return Counter(str(trigger) for each in self.episodes for trigger in each.triggers).most_common()
+
+    def loads(self) -> list[Load]:
+        """Per owner, the heaviest first."""
+        weeks = max(1.0, (self.until - self.since) / timedelta(weeks=1))
+        found = [_load(name, group, weeks) for name, group in _by_owner(self.episodes)]
+        return sorted(found, key=lambda each: (-each.total, each.name))
+
+
+def _by_owner(episodes: Sequence[Episode]) -> Iterator[tuple[str, list[Episode]]]:
+    for name in sorted({each.owner for each in episodes}):
+        yield name, [each for each in episodes if each.owner == name]
+
+
+def _load(name: str, episodes: Sequence[Episode], weeks: float) -> Load:
+    by_week = Counter(each.opened_at.date() - timedelta(days=each.opened_at.weekday()) for each in episodes)
+    week, worst = max(by_week.items(), key=lambda item: (item[1], item[0]))
+    return Load(name, len(episodes), len(episodes) / weeks, worst, week)
+
+
+def run(lines: Timelines, policy: Policy, since: datetime, until: datetime) -> Backtest:
+    """Replay every account."""
+    pasts = [
+        replay(account, versions, lines.bugs[connector], policy, since, until)
+        for (connector, account), versions in sorted(lines.versions.items())
+    ]
+    left = [each for each in pasts if each.churned_on is not None and since.date() <= each.churned_on <= until.date()]
+    episodes = sorted(
+        (one for past in pasts for one in past.episodes), key=lambda each: (each.opened_at, each.account_id)
+    )
+    return Backtest(
+        since,
+        until,
+        len(pasts),
+        lines.unread,
+        tuple(episodes),
+        tuple(each for each in left if caught(each)),
+        tuple(each for each in left if not caught(each)),
+    )
