@@ -7,7 +7,7 @@ everything or nothing. New escalations pass the brakes first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -20,7 +20,7 @@ from worker.effects import Effects, Subject, ensure_flag, wanted_flag
 from worker.ports import Ports
 from worker.render import Context
 from worker.situation import SetAside, Situation, Surveyor
-from worker.store import escalations, progress
+from worker.store import escalations, progress, silences, trails
 from worker.store.database import Store, StoreBusyError
 from worker.store.progress import Mark
 from worker.wiring import Crm
@@ -164,13 +164,15 @@ class Decider:
         if situation.confirmed is not None:
             progress.confirm_flag(tx, self._crm.name, account.id, situation.confirmed, situation.observed.read_at)
         asked = situation.view.asked | decision.asked
-        if decision.next_at is not None or asked != situation.view.asked or decision.escalation is not None:
+        timed = decision.next_at is not None or situation.timer is not None
+        if timed or asked != situation.view.asked or decision.escalation is not None:
             progress.remember(tx, self._crm.name, account.id, decision.next_at, asked)
         escalation = decision.escalation
         if escalation is not None and escalation != situation.current:
             escalation = escalations.save(tx, self._crm.name, escalation)
         subject = _subject(self._crm, account, decision)
-        escalations.record(tx, self._crm.name, account.id, subject.escalation_id, decision.trail, self._policy.version)
+        trails.record(tx, self._crm.name, account.id, subject.escalation_id, decision.trail, self._policy.version)
+        silences.held(tx, self._crm.name, account.id, decision.silenced, now)
         self._enqueue(tx, subject, situation, decision, now)
 
     def _enqueue(
@@ -179,6 +181,7 @@ class Decider:
         once = [effect for effect in decision.effects if not isinstance(effect, SetFlag)]
         if once:
             context = self.context(situation, decision, once[0].event, now)
+            context = replace(context, past=self._surveyor.past(tx, subject.account_id))
             self._effects.enqueue(tx, subject, once, context, self._storm)
         flag = wanted_flag(decision.effects)
         if flag is not None:
@@ -199,6 +202,7 @@ class Decider:
             policy=self._policy,
             now=now,
             because=decision.because,
+            said={entry.event_no: entry.because for entry in decision.trail},
             event=event,
             link=self._crm.page_of(situation.view.account.id),
         )

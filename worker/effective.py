@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from worker.core.policy import Policy
@@ -20,6 +21,7 @@ def effective(file: PolicyFile, policy: Policy, state: Path) -> dict[str, object
             "executive": rule.executive.value,
             "enabled": rule.enabled,
             "restricted": rule.restricted,
+            "steward": rule.steward.value,
         }
         for trigger, rule in policy.triggers.items()
     }
@@ -28,8 +30,12 @@ def effective(file: PolicyFile, policy: Policy, state: Path) -> dict[str, object
             "response": in_units(rule.response),
             "owner": rule.owner.value,
             "calendar": rule.calendar.name,
+            "calendars": {segment.value: calendar.name for segment, calendar in rule.calendars.items()},
             "auto_resolve": level in policy.auto_resolve,
             "hold": {"enter": in_units(rule.hold.enter), "leave": in_units(rule.hold.leave)},
+            "follow_up": {"every": in_units(rule.follow_up.every), "reminders": rule.follow_up.reminders},
+            "resolve": in_units(rule.resolve or timedelta(0)),
+            "pause": in_units(rule.pause),
         }
         for level, rule in policy.levels.items()
     }

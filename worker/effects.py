@@ -28,6 +28,7 @@ from worker.core.model import (
     Notify,
     Person,
     SetFlag,
+    TaskKind,
 )
 from worker.digest import Gathering
 from worker.render import Card, Context, Renderer, restricted
@@ -38,6 +39,8 @@ from worker.wiring import Outlet
 
 _NAMESPACE = uuid.UUID("6f0d5f0e-5b1e-5c5b-9a65-0d9b8c2f7d11")
 _OPENINGS = frozenset({Event.OPENED, Event.REOPENED})
+_FIRST_TASKS = frozenset({TaskKind.ANSWER, TaskKind.QUESTION})
+"""Their keys are those that earlier releases gave, so that an upgrade repeats none."""
 _NOT_BY_MAIL = frozenset({Event.ACKNOWLEDGED, Event.SNOOZED})
 
 
@@ -86,7 +89,8 @@ class Effects:
     ) -> None:
         """Enqueue the effects that happen once. `storm` names a cycle whose new escalations are told together."""
         for effect in effects:
-            own = replace(context, event=effect.event)
+            because = context.said.get(effect.event_no, context.because)
+            own = replace(context, event=effect.event, because=because)
             match effect:
                 case AddNote():
                     outbox.enqueue(tx, [self._note(subject, effect, own)], own.now)
@@ -140,7 +144,8 @@ class Effects:
         return _intent(subject, effect.event, effect.event_no, subject.connector, Kind.NOTE, key, encode(value))
 
     def _task(self, subject: Subject, effect: AddTask, context: Context) -> Intent:
-        key = key_of(subject, effect.event, effect.event_no, "task", effect.assignee.id)
+        part = effect.assignee.id if effect.kind in _FIRST_TASKS else f"{effect.assignee.id}|{effect.kind.value}"
+        key = key_of(subject, effect.event, effect.event_no, "task", part)
         body = self._renderer.task(effect, context)
         value = CreateTask(key, subject.account_id, effect.assignee.id, effect.subject, body, effect.due_at)
         return _intent(subject, effect.event, effect.event_no, subject.connector, Kind.TASK, key, encode(value))

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 
 from worker import schema
-from worker.core.calendar import WALL_CLOCK, Calendar
-from worker.core.model import BUILT_IN_TRIGGERS, AccountView, HoldTimes, Level, Person, Role, Segment, TriggerId, UserId
+from worker.core.calendar import Calendar
+from worker.core.model import BUILT_IN_TRIGGERS, AccountView, Level, Segment, TriggerId
 from worker.core.money import Money, Rates
 from worker.core.policy import (
     Brakes,
     CustomTrigger,
-    LevelRule,
+    DocumentRule,
+    FlappingRule,
+    PlaybookRule,
     Policy,
+    PostMortemRule,
+    SnoozeRule,
     TriggerRule,
-    default_levels,
     default_triggers,
 )
 from worker.core.triggers import segment_of
 from worker.documents import Document, Fault, nearest
 from worker.expressions import ExpressionError, compile_trigger
+from worker.ladder_file import Note, absences_of, levels_of, people_of
 from worker.parsed import KeyPath
 from worker.written import in_digits
-
-Note = Callable[[KeyPath, str], None]
-"""Notes a fault at a key's path."""
 
 _UNDECIDING = frozenset({"version", "brakes"})
 _NO_DAY = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,9 +50,9 @@ def policy_from(
     policy = Policy(
         version="",
         triggers=_triggers(file, note),
-        levels=_levels(file, calendars, note),
+        levels=levels_of(file, calendars, note),
         rates=rates,
-        people=_people(file, note),
+        people=people_of(file, note),
         high_value_arr=_in_home(file.segments.high_value_arr, ("segments", "high_value_arr"), rates, note)
         or replace(Policy("").high_value_arr, currency=rates.home),
         strategic_tiers=frozenset(file.segments.strategic_tiers),
@@ -63,6 +64,13 @@ def policy_from(
         reopen_within=file.reopen_within,
         auto_resolve=_auto_resolve(file),
         executive_titles=tuple(file.executive_titles),
+        absences=absences_of(file, calendars, note),
+        snooze=SnoozeRule(file.snooze.usual, file.snooze.longest, file.snooze.remind_before),
+        document=DocumentRule(file.document.remind_every, file.document.reminders),
+        confirm_every=file.confirm_every,
+        post_mortem=PostMortemRule(frozenset(file.post_mortem.levels), file.post_mortem.due),
+        playbook=PlaybookRule(file.playbook.repeats, file.playbook.within),
+        flapping=FlappingRule(file.flapping.changes, file.flapping.within),
         brakes=Brakes(**dict(file.brakes)),
         language=file.language,
     )
@@ -113,6 +121,7 @@ def _rule(row: schema.TriggerRow, default: TriggerRule) -> TriggerRule:
         executive=row.executive or default.executive,
         enabled=default.enabled if row.enabled is None else row.enabled,
         restricted=default.restricted if row.restricted is None else row.restricted,
+        steward=row.steward or default.steward,
     )
 
 
@@ -148,40 +157,10 @@ def _same_for_all(level: Level) -> TriggerRule:
     return TriggerRule(dict.fromkeys(Segment, level))
 
 
-def _levels(file: schema.PolicyFile, calendars: Mapping[str, Calendar], note: Note) -> dict[Level, LevelRule]:
-    rules = default_levels()
-    known = {WALL_CLOCK.name: WALL_CLOCK, **calendars}
-    for level, rule in rules.items():
-        row = file.levels.get(level.name, schema.LevelRow())
-        calendar = row.calendar or WALL_CLOCK.name
-        if calendar not in known:
-            note(("levels", level.name, "calendar"), f"{calendar!r} is no calendar; {nearest(calendar, tuple(known))}")
-        if row.response is not None and row.response <= timedelta(0):
-            note(("levels", level.name, "response"), "must be longer than nothing")
-        rules[level] = LevelRule(
-            response=row.response or rule.response,
-            owner=row.owner or rule.owner,
-            calendar=known.get(calendar, WALL_CLOCK),
-            hold=rule.hold if row.hold is None else HoldTimes(row.hold.enter, row.hold.leave),
-        )
-    return rules
-
-
 def _auto_resolve(file: schema.PolicyFile) -> frozenset[Level]:
     asked = {level: file.levels[level.name].auto_resolve for level in Level if level.name in file.levels}
     default = Policy("").auto_resolve
     return frozenset(level for level in Level if asked.get(level) or (asked.get(level) is None and level in default))
-
-
-def _people(file: schema.PolicyFile, note: Note) -> dict[Role, Person]:
-    people: dict[Role, Person] = {}
-    known = tuple(role.value for role in Role)
-    for name, row in file.people.items():
-        if name in known:
-            people[Role(name)] = Person(UserId(row.id), row.name, row.email, row.active, row.title)
-        else:
-            note(("people", name), f"unknown role; {nearest(name, known)}")
-    return people
 
 
 def _limits(file: schema.PolicyFile, rates: Rates, note: Note) -> tuple[Money, Money]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import jinja2
-from jinja2.exceptions import SecurityError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from connectors.base import Part
 from worker.core.document import build_brief, build_document
@@ -27,10 +26,15 @@ from worker.core.model import (
     Assessment,
     Escalation,
     Event,
+    Level,
     Notify,
+    Role,
+    TaskKind,
 )
 from worker.core.policy import Policy
-from worker.local_time import LocalTime
+from worker.core.story import NO_PAST, Past
+from worker.core.turn import HANDED_OVER, WORKER
+from worker.sandbox import environment
 
 NOTE_LENGTH = 30_000
 TEXT_LENGTH = 30_000
@@ -38,12 +42,14 @@ SLACK_LENGTH = 2_900
 SUBJECT_LENGTH = 150
 ZONE = "Asia/Jakarta"
 _LINE = 300
-_BLOWING_UP = ("center", "format", "indent", "tojson", "wordwrap", "xmlattr")
 _CUT = "\n[cut: the whole text is longer]"
 _NAMES = (
     "note.txt",
     "note_title.txt",
-    "task.txt",
+    "draft_customer.txt",
+    "draft_manager.txt",
+    "draft_thanks.txt",
+    *(f"task/{kind.value}.txt" for kind in TaskKind),
     "slack_title.txt",
     "slack.txt",
     "slack_reply.txt",
@@ -52,12 +58,17 @@ _NAMES = (
     "mail.html",
     "subject.txt",
 )
-_HANDED_OVER = frozenset({Event.OPENED, Event.REOPENED, Event.RAISED, Event.BUMPED, Event.LOWERED})
+_WITH_DRAFTS = frozenset({"task/drafts.txt", "task/thanks.txt"})
+_SPEAKS = {"id": "id", "in": "id", "indonesian": "id", "indonesia": "id", "bahasa": "id", "en": "en", "english": "en"}
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything that a text may speak of. `escalation` None: a question about an account that is not escalated."""
+    """Everything that a text may speak of. `escalation` None: a question about an account that is not escalated.
+
+    `because` tells the whole decision, `said` each of its events by number. `past` is what the store knows of earlier;
+    `backtest` is what a proposed change would have done, in words, for the task that proposes it.
+    """
 
     view: AccountView
     escalation: Escalation | None
@@ -67,6 +78,9 @@ class Context:
     because: str
     event: Event
     link: str = ""
+    past: Past = NO_PAST
+    said: Mapping[int, str] = field(default_factory=dict)
+    backtest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +109,6 @@ class Mail:
     html: str
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Also without what makes much out of little: a slip in a template must not cost the worker its memory."""
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def call_binop(self, context: jinja2.runtime.Context, operator: str, left: object, right: object) -> object:
-        """Multiply, small numbers only."""
-        if operator == "**" or not all(isinstance(each, (int, float)) for each in (left, right)):
-            raise SecurityError(f"a template may multiply numbers only, not {type(left).__name__} {operator}")
-        return super().call_binop(context, operator, left, right)
-
-
 class Renderer:
     """Renders the texts of one language, with times of one zone.
 
@@ -117,27 +119,17 @@ class Renderer:
     def __init__(self, templates_dir: Path, language: str, zone: str = ZONE, *, names: bool = True) -> None:
         self._names = names
         self._known: tuple[Context, dict[str, object]] | None = None
-        folders = [str(templates_dir / language), str(templates_dir / "en"), str(templates_dir)]
-        self._environment = _Sandbox(
-            loader=jinja2.FileSystemLoader(folders),
-            autoescape=lambda name: name is not None and name.endswith(".html"),
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=False,
-        )
-        for name in _BLOWING_UP:
-            del self._environment.filters[name]
-        self._environment.globals.clear()
-        local = LocalTime(language, zone)
-        self._environment.filters.update(when=local.when, left=local.left, span=local.span)
+        self._language = language
+        self._environments = {each: environment(templates_dir, each, zone) for each in {language, *_SPEAKS.values()}}
+        self._environment = self._environments[language]
 
     def check(self, samples: Iterable[Context]) -> tuple[str, ...]:
         """Every fault of the templates, when each is rendered for each of these."""
         faults: dict[str, None] = {}
         for context, name in product(samples, _NAMES):
             try:
-                self._render(name, context, TEXT_LENGTH, key="00000000", subject="subject")
+                more = self._drafts(context) if name in _WITH_DRAFTS else {}
+                self._render(name, context, TEXT_LENGTH, key="00000000", subject="subject", **more)
             except jinja2.TemplateSyntaxError as error:
                 faults[f"{error.filename or name}:{error.lineno}: {error.message}"] = None
             except Exception as error:  # noqa: BLE001  a template may fail in any way; all are told
@@ -151,8 +143,18 @@ class Renderer:
         return Note(self._render("note_title.txt", _at(effect, context), SUBJECT_LENGTH), body + mark)
 
     def task(self, effect: AddTask, context: Context) -> str:
-        """What a task asks for, with the draft to the customer where the CSM may want it."""
-        return self._render("task.txt", _at(effect, context), TEXT_LENGTH, subject=effect.subject)
+        """What a task asks for. Drafts to the customer are in the account's language, where there are templates."""
+        own, name = _at(effect, context), f"task/{effect.kind.value}.txt"
+        drafts = self._drafts(own) if name in _WITH_DRAFTS else {}
+        return self._render(name, own, TEXT_LENGTH, subject=effect.subject, **drafts)
+
+    def _drafts(self, context: Context) -> dict[str, str]:
+        theirs = language_of(context.view.account) or self._language
+        return {
+            "draft_customer": self._render("draft_customer.txt", context, TEXT_LENGTH, language=theirs),
+            "draft_thanks": self._render("draft_thanks.txt", context, TEXT_LENGTH, language=theirs),
+            "draft_manager": self._render("draft_manager.txt", context, TEXT_LENGTH),
+        }
 
     def card(self, effect: Notify, context: Context) -> Card:
         """The state of the escalation now, for the one message in a shared channel."""
@@ -195,15 +197,16 @@ class Renderer:
     def email(self, effect: Notify, context: Context, *, restricted: bool = False) -> Mail:
         """The mail about an event; `restricted` for those who need not know what it is about."""
         own = _at(effect, context)
-        secret = {"restricted": restricted}
+        secret: dict[str, Any] = {"restricted": restricted}
         subject = " ".join(self._render("subject.txt", own, SUBJECT_LENGTH, **secret).split())
         text = self._render("mail.txt", own, TEXT_LENGTH, **secret)
         return Mail(subject, text, self._render("mail.html", own, TEXT_LENGTH * 2, **secret))
 
-    def _render(self, name: str, context: Context, most: int, **more: object) -> str:
+    def _render(self, name: str, context: Context, most: int, *, language: str = "", **more: object) -> str:
         values = {**self._values(context), **more}
         values["shown_name"] = self._shown_name(context.view.account, restricted=bool(values["restricted"]))
-        text = _capped(self._environment.get_template(name), values, 2 * most).strip()
+        templates = self._environments[language or self._language]
+        text = _capped(templates.get_template(name), values, 2 * most).strip()
         return text if len(text) <= most else text[: most - len(_CUT)] + _CUT
 
     def _shown_name(self, account: Account, *, restricted: bool) -> str:
@@ -226,7 +229,13 @@ class Renderer:
             "link": context.link,
             "questions": [each.detail for each in context.assessment.questions],
             "restricted": restricted(escalation, policy),
-            "handed_over": context.event in _HANDED_OVER,
+            "handed_over": context.event in HANDED_OVER,
+            "document": None,
+            "gaps_for": "",
+            "alike": context.view.alike,
+            "people": sorted({entry.actor for entry in context.past.trail} - {WORKER}),
+            "backtest": context.backtest,
+            "lead": "",
             "fields": [],
             "timeline": [],
             "brief": None,
@@ -236,7 +245,10 @@ class Renderer:
             "thanks": [],
         }
         if escalation is not None:
-            document = build_document(context.view, escalation, policy, context.now)
+            document = build_document(context.view, escalation, policy, context.now, context.past)
+            values["document"] = document
+            values["gaps_for"] = _gaps_for(context, escalation)
+            values["lead"] = next((reason.trigger for reason in escalation.reasons), "")
             triggers = list(dict.fromkeys(reason.trigger for reason in escalation.reasons))
             values["fields"] = document.fields
             values["timeline"] = document.timeline
@@ -246,6 +258,20 @@ class Renderer:
             values["why"] = _in_one_line(escalation)
             values["thanks"] = _helpers(context.view.account, escalation)
         return values
+
+
+def _gaps_for(context: Context, escalation: Escalation) -> str:
+    """At L3 the manager is shown what the document still needs."""
+    if escalation.level is not Level.L3:
+        return ""
+    manager = context.view.account.manager or context.policy.people.get(Role.CS_MANAGER)
+    return "" if manager is None else manager.name
+
+
+def language_of(account: Account) -> str:
+    """The account's language as the templates name it, empty where it is not one of theirs."""
+    word = account.language.strip().casefold().replace("_", "-").split("-")[0].split(" ")[0]
+    return _SPEAKS.get(word, "")
 
 
 def _at(effect: AddNote | AddTask | Notify, context: Context) -> Context:

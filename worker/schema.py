@@ -12,56 +12,23 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from worker import written
-from worker.core.model import BUILT_IN_TRIGGERS, Role
+from worker.core.model import BUILT_IN_TRIGGERS, Level, Role
+from worker.executive_titles import EXECUTIVE_TITLES
 from worker.schema_types import (
     Amount,
     Count,
+    Day,
+    Deputy,
     Duration,
     LevelName,
     Name,
     RoleName,
     SecretPlace,
     Section,
+    SegmentName,
+    StandIn,
     TextOrSecret,
     keyed_by,
-)
-
-EXECUTIVE_TITLES: tuple[str, ...] = (
-    "ceo",
-    "cfo",
-    "cto",
-    "coo",
-    "cio",
-    "ciso",
-    "cmo",
-    "cpo",
-    "chief",
-    "president",
-    "vice president",
-    "vp",
-    "svp",
-    "evp",
-    "managing director",
-    "general manager",
-    "director",
-    "head of",
-    "founder",
-    "co-founder",
-    "chairman",
-    "chairwoman",
-    "chairperson",
-    "commissioner",
-    "board member",
-    "general counsel",
-    "direktur",
-    "wakil direktur",
-    "dirut",
-    "presdir",
-    "komisaris",
-    "kepala divisi",
-    "pendiri",
-    "pemilik",
-    "pimpinan",
 )
 
 
@@ -74,6 +41,7 @@ class TriggerRow(Section):
     executive: RoleName | None = Field(default=None, description="who answers at L3")
     enabled: bool | None = Field(default=None, description="false switches the trigger off")
     restricted: bool | None = Field(default=None, description="true keeps customer details out of shared channels")
+    steward: RoleName | None = Field(default=None, description="who keeps the rule, and is told when it flaps")
 
 
 class CustomTriggerRow(TriggerRow):
@@ -90,24 +58,81 @@ class Hold(Section):
     leave: Duration = timedelta(hours=24)
 
 
+class FollowUpRow(Section):
+    """How long an acknowledged escalation may be silent before it is told, reminded and moved up."""
+
+    every: Duration | None = Field(default=None, description="without a word for so long, the owner is told")
+    reminders: Annotated[int, Field(ge=0, le=20)] | None = Field(
+        default=None, description="how often it is reminded, at the same pace, before it moves up"
+    )
+
+
 class LevelRow(Section):
     """How fast a level is answered, by whom, and on which calendar."""
 
     response: Duration | None = Field(default=None, description="time to acknowledge")
     owner: RoleName | None = None
     calendar: str | None = Field(default=None, description="wall_clock, or a name of calendars.yaml")
+    calendars: dict[SegmentName, str] = Field(default_factory=dict, description="another calendar for a segment")
     hold: Hold | None = None
+    follow_up: FollowUpRow = FollowUpRow()
+    resolve: Duration | None = Field(default=None, description="resolution target; 0s for none")
+    pause: Duration | None = Field(default=None, description="how long all pauses of one escalation may last")
     auto_resolve: bool | None = Field(default=None, description="true ends it without asking how it ended")
 
 
-class PersonRow(Section):
+class PersonRow(Deputy):
     """Who stands for a role where the account names nobody."""
 
-    id: str = Field(default="", description="the person's id in the CRM, for tasks")
-    name: Annotated[str, Field(min_length=1)]
-    email: Annotated[str, AfterValidator(written.mail)] = ""
-    title: str = ""
     active: bool = True
+    absent_from: Day | None = Field(default=None, description="first day away, such as 2026-12-21")
+    absent_until: Day | None = Field(default=None, description="last day away")
+    deputy: StandIn | None = Field(default=None, description="who stands in: a role of this list, or a person")
+
+
+class AbsenceRow(Section):
+    """Somebody of the CRM who is away."""
+
+    who: Annotated[str, Field(min_length=1, description="id, e-mail address or name")]
+    absent_from: Day
+    absent_until: Day
+    deputy: StandIn | None = None
+
+
+class SnoozeSection(Section):
+    """What a snooze may be."""
+
+    usual: Duration = Field(default=timedelta(hours=24), description="where the person names no end")
+    longest: Duration = timedelta(days=14)
+    remind_before: Duration = Field(default=timedelta(hours=2), description="its author is told so long before")
+
+
+class DocumentSection(Section):
+    """How the CSM is asked for what the issue document still needs."""
+
+    remind_every: Duration = timedelta(hours=24)
+    reminders: Annotated[int, Field(ge=0, le=100)] = 3
+
+
+class PostMortemSection(Section):
+    """Which levels are looked back at once they are closed."""
+
+    levels: list[LevelName] = Field(default_factory=lambda: [Level.L2, Level.L3])
+    due: Duration = timedelta(days=5)
+
+
+class PlaybookSection(Section):
+    """When a root cause that repeats becomes a proposal."""
+
+    repeats: Annotated[int, Field(ge=2, le=1000)] = 3
+    within: Duration = timedelta(days=90)
+
+
+class FlappingSection(Section):
+    """Evidence that comes and goes so often holds the escalation open."""
+
+    changes: Annotated[int, Field(ge=2, le=1000)] = 4
+    within: Duration = timedelta(days=7)
 
 
 class Segments(Section):
@@ -215,11 +240,18 @@ class PolicyFile(Section):
     custom_triggers: dict[Name, CustomTriggerRow] = Field(default_factory=dict)
     levels: dict[Annotated[str, Field(pattern="^L[123]$")], LevelRow] = Field(default_factory=dict)
     people: Annotated[dict[str, PersonRow], keyed_by(written.names_of(Role))] = Field(default_factory=dict)
+    absences: list[AbsenceRow] = Field(default_factory=list, description="people of the CRM who are away")
     segments: Segments = Segments()
     disputes: Disputes = Disputes()
     bug_accounts: Annotated[int, Field(ge=2, le=1000)] = Field(default=2, description="accounts that share one bug")
     health_stale_after: Duration = timedelta(days=7)
     reopen_within: Duration = timedelta(days=14)
+    snooze: SnoozeSection = SnoozeSection()
+    document: DocumentSection = DocumentSection()
+    confirm_every: Duration = Field(default=timedelta(days=2), description="reminder while the outcome is missing")
+    post_mortem: PostMortemSection = PostMortemSection()
+    playbook: PlaybookSection = PlaybookSection()
+    flapping: FlappingSection = FlappingSection()
     executive_titles: list[Annotated[str, Field(min_length=2)]] = Field(default_factory=lambda: list(EXECUTIVE_TITLES))
     brakes: BrakesSection = BrakesSection()
     calendars: str | None = Field(default=None, description="file; calendars.yaml by default")

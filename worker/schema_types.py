@@ -6,15 +6,16 @@ Times, amounts and names are read by `worker.written`, so that a fault shows the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from worker import written
-from worker.core.model import Level, Role
+from worker.core.model import Level, Role, Segment
 from worker.core.money import Money
+from worker.documents import nearest
 from worker.secrets import SecretSource, Source
 
 Duration = Annotated[
@@ -52,6 +53,19 @@ RoleName = Annotated[
     BeforeValidator(lambda value: written.name_in(Role, value)),
     PlainSerializer(lambda role: role.value),
     WithJsonSchema({"enum": list(written.names_of(Role))}),
+]
+
+SegmentName = Annotated[
+    Segment,
+    BeforeValidator(lambda value: written.name_in(Segment, value)),
+    PlainSerializer(lambda segment: segment.value),
+    WithJsonSchema({"enum": list(written.names_of(Segment))}),
+]
+Day = Annotated[
+    date,
+    BeforeValidator(written.day),
+    PlainSerializer(lambda day: day.isoformat()),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-12-21"]}),
 ]
 
 
@@ -113,3 +127,35 @@ class Section(BaseModel):
     """What all parts share: unknown keys are faults, nothing is converted silently."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+
+
+class Deputy(Section):
+    """Somebody who stands in."""
+
+    id: str = Field(default="", description="the person's id in the CRM, for tasks")
+    name: Annotated[str, Field(min_length=1)]
+    email: Annotated[str, AfterValidator(written.mail)] = ""
+    title: str = ""
+
+
+def _stand_in(value: object) -> Role | Deputy:
+    if isinstance(value, (str, Role)):
+        return Role(written.name_in(Role, value))
+    if isinstance(value, Deputy):
+        return value
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise ValueError("expected a role such as cs_manager, or a person: {name: ..., email: ..., id: ...}")
+    for key, text in value.items():
+        if key not in Deputy.model_fields:
+            raise ValueError(f"unknown key {key}; {nearest(str(key), tuple(Deputy.model_fields))}")
+        if not isinstance(text, str):
+            raise ValueError(f"{key} must be a text")
+    return Deputy(**{**value, "email": written.mail(value["email"]) if value.get("email") else ""})
+
+
+StandIn = Annotated[
+    Role | Deputy,
+    BeforeValidator(_stand_in),
+    PlainSerializer(lambda one: one.value if isinstance(one, Role) else one.model_dump(exclude_defaults=True)),
+    WithJsonSchema({"anyOf": [{"enum": list(written.names_of(Role))}, Deputy.model_json_schema()]}),
+]

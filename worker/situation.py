@@ -5,6 +5,7 @@ Reads only. A record that cannot be understood is set aside and named; the last 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,16 +24,21 @@ from worker.core.model import (
     Escalation,
     Flag,
     Observed,
+    PastCause,
     RecordKind,
     TextHit,
 )
 from worker.core.policy import Policy
+from worker.core.story import HealthMove, Past
 from worker.core.triggers import assess
 from worker.effects import FlagWrite
 from worker.mapping import UnmappableError
-from worker.store import escalations, facts, outbox, progress
+from worker.store import escalations, facts, outbox, progress, silences, trails
 from worker.store.codec import decode
 from worker.wiring import Crm
+
+_VERSIONS_TOLD = 60
+"""Versions of an account that are looked through for health moves."""
 
 
 class Detector(Protocol):
@@ -55,7 +61,10 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Everything that one decision rests on. `confirmed` is a flag of ours that the CRM showed by itself."""
+    """Everything that one decision rests on. `confirmed` is a flag of ours that the CRM showed by itself.
+
+    `timer` is when the account was to be looked at again.
+    """
 
     view: AccountView
     assessment: Assessment
@@ -63,6 +72,7 @@ class Situation:
     observed: Observed
     set_aside: tuple[SetAside, ...] = ()
     confirmed: Flag | None = None
+    timer: datetime | None = None
 
 
 class Surveyor:
@@ -85,8 +95,14 @@ class Surveyor:
         seen = self._seen_by_itself(tx, account, watch, account_fact)
         watch = seen or watch
         view = self._view(tx, account, account_fact.seen_at, set_aside)
-        view = replace(view, asked=watch.asked, complete=complete and not set_aside)
         current = escalations.latest(tx, self._crm.name, account_id)
+        view = replace(
+            view,
+            asked=watch.asked,
+            complete=complete and not set_aside,
+            silences=silences.active(tx, now),
+            alike=self._alike(tx, account, current, now),
+        )
         return Situation(
             view=view,
             assessment=assess(view, self._policy, now),
@@ -94,7 +110,27 @@ class Surveyor:
             observed=self._observed(tx, account, account_fact, watch, now),
             set_aside=tuple(set_aside),
             confirmed=None if seen is None else seen.written,
+            timer=watch.next_at,
         )
+
+    def _alike(
+        self, tx: Connection, account: Account, current: Escalation | None, now: datetime
+    ) -> tuple[PastCause, ...]:
+        """What ended lately with the root cause that a person has written for the open escalation."""
+        cause = account.override.root_cause
+        if not cause.strip() or current is None or not current.open:
+            return ()
+        return escalations.with_root_cause(tx, self._crm.name, cause, now - self._policy.playbook.within)
+
+    def past(self, tx: Connection, account_id: AccountId) -> Past:
+        """What is known of earlier, for the texts that tell the story."""
+        moves: list[HealthMove] = []
+        for fact in reversed(facts.account_facts(tx, self._crm.name, account_id, most=_VERSIONS_TOLD)):
+            with suppress(UnmappableError):
+                account = self._crm.mapping.account(self._crm.mapping.load(RecordKind.ACCOUNT, fact.body))
+                moves.append(HealthMove(fact.seen_at, account.health))
+        lines = trails.trail_of(tx, self._crm.name, account_id)
+        return Past(tuple(moves), tuple(line.entry for line in lines))
 
     def understood(
         self, tx: Connection, account_id: AccountId, set_aside: list[SetAside]

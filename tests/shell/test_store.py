@@ -30,7 +30,7 @@ from worker.core.model import (
 )
 from worker.core.policy import Brakes
 from worker.ports import SystemPorts
-from worker.store import escalations, facts, guard, outbox, progress, retention
+from worker.store import escalations, facts, guard, outbox, progress, retention, trails
 from worker.store.codec import decode, encode
 from worker.store.database import Store, StoreBusyError, StoreError, open_store
 from worker.store.outbox import Intent, Kind, State
@@ -115,9 +115,9 @@ def test_an_escalation_comes_back_as_it_was_saved(store: Store) -> None:
 def test_the_trail_keeps_the_order_of_events(store: Store) -> None:
     entries = tuple(TrailEntry(Event.OPENED, n, NOW, "worker", f"because {n}", Level.L1) for n in (1, 2, 3))
     with store.begin() as tx:
-        escalations.record(tx, CRM, ACME, "esc_1", entries, "p1")
+        trails.record(tx, CRM, ACME, "esc_1", entries, "p1")
 
-        assert tuple(line.entry for line in escalations.trail_of(tx, CRM, ACME)) == entries
+        assert tuple(line.entry for line in trails.trail_of(tx, CRM, ACME)) == entries
 
 
 def test_the_newest_version_counts_and_the_old_ones_stay(store: Store) -> None:

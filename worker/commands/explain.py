@@ -25,7 +25,7 @@ def explain(
     from worker.core.explain import explain as explained
     from worker.core.model import AccountId
     from worker.exits import ExitCode
-    from worker.store import escalations
+    from worker.store import trails
 
     settings = load(config)
     found = False
@@ -40,7 +40,7 @@ def explain(
                     continue
                 found = True
                 told = explained(situation.view, situation.assessment, situation.current, settings.policy, now)
-                lines = escalations.trail_of(tx, crm.name, account_id) if trail else []
+                lines = trails.trail_of(tx, crm.name, account_id) if trail else []
             out = console()
             for line in told.lines():
                 out.print(escape(line))

@@ -196,9 +196,15 @@ def due(start: datetime, response: timedelta, calendar: Calendar) -> Due:
 
 
 def _wall_due(begin: datetime, response: timedelta, calendar: Calendar) -> Due:
-    note = f"{_shown((begin, begin + response), calendar)}, every hour counts"
+    opens, closes = calendar.local(begin), calendar.local(begin + response)
+    same = closes - opens < _DAY
+    note = (
+        _shown((begin, begin + response), calendar)
+        if same
+        else f"{clock_time(opens)}-{closes:%Y-%m-%d} {clock_time(closes)}"
+    )
     step = Step(calendar.local(begin).date(), StepKind.OPEN, response, note)
-    return Due(begin + response, calendar.name, (step,), calendar.zone)
+    return Due(begin + response, calendar.name, (step,), calendar.zone, every_hour=True)
 
 
 def _counted_due(begin: datetime, response: timedelta, calendar: Calendar) -> Due:

@@ -30,6 +30,23 @@ class Event(StrEnum):
     OVERRIDDEN = "overridden"
     RESOLVED = "resolved"
     QUESTION = "question"
+    SNOOZE_ENDING = "snooze_ending"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    WISH_REFUSED = "wish_refused"
+    """A person asked for what the policy does not grant; the reason is told."""
+    SILENT = "silent"
+    """Somebody has it in hand, and nobody has written anything for longer than the cadence."""
+    REMINDED = "reminded"
+    TARGET_WARNED = "target_warned"
+    TARGET_MISSED = "target_missed"
+    DOCUMENT_REMINDED = "document_reminded"
+    DOCUMENT_FILLED = "document_filled"
+    FLAPPING = "flapping"
+    SETTLED = "settled"
+    """It was flapping and no longer is."""
+    POST_MORTEM_DUE = "post_mortem_due"
+    PLAYBOOK = "playbook"
 
 
 class Channel(StrEnum):
@@ -38,6 +55,22 @@ class Channel(StrEnum):
     SLACK = "slack"
     EMAIL = "email"
     CONSOLE = "console"
+
+
+class TaskKind(StrEnum):
+    """What a task asks for; each has a template of its own."""
+
+    ANSWER = "answer"
+    QUESTION = "question"
+    DRAFTS = "drafts"
+    """For the CSM: what the document still needs, and drafts to the customer and to the manager."""
+    DOCUMENT = "document"
+    CONFIRM = "confirm"
+    FOLLOW_UP = "follow_up"
+    SNOOZE = "snooze"
+    THANKS = "thanks"
+    POST_MORTEM = "post_mortem"
+    PLAYBOOK = "playbook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +90,14 @@ class AddNote:
 
 @dataclass(frozen=True, slots=True)
 class AddTask:
-    """A task in the CRM for one person; written once."""
+    """A task in the CRM for one person; written once for an event, a person and a kind."""
 
     event: Event
     event_no: int
     assignee: Person
     subject: str
     due_at: datetime
+    kind: TaskKind = TaskKind.ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +131,8 @@ class Decision:
 
     `escalation` None means that there is and was none. `next_at` is when the account must be looked at again although
     nothing changed (the next step of a clock, the end of a snooze, a hold time). `because` is one plain sentence.
-    `asked` are the fingerprints of all questions asked so far that still stand.
+    `asked` are the fingerprints of all questions asked so far that still stand. `silenced` are the silences that held
+    something back, each with the fingerprint of what it held.
     """
 
     escalation: Escalation | None
@@ -106,6 +141,7 @@ class Decision:
     because: str = ""
     next_at: datetime | None = None
     asked: frozenset[str] = frozenset()
+    silenced: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

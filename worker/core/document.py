@@ -1,7 +1,7 @@
 """The issue document of the process, ten fields; and the brief for the one who takes over.
 
-Filled from data where data exists, with where it comes from; what only a person can write is marked open with the
-person who must write it. Nothing is invented.
+Filled from data where data exists, with where it comes from, and from what people wrote on the account's page; what
+only a person can write is marked open with the person who must write it. Nothing is invented.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 
-from worker.core.model import AccountView, Escalation, Person
+from worker.core.calendar import fraction_point
+from worker.core.model import AccountView, Colour, Escalation, Person
+from worker.core.people import BY_HAND
 from worker.core.policy import Policy
 from worker.core.routing import csm_of
-from worker.core.triggers import open_cases, open_disputes, open_total
+from worker.core.story import NO_PAST, Past, TimelineEntry, story
+from worker.core.triggers import open_cases, open_disputes, open_total, segment_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +28,10 @@ class FieldValue:
     text: str = ""
     open_for: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class TimelineEntry:
-    """Something that happened, UTC."""
-
-    at: datetime
-    what: str
+    @property
+    def key(self) -> str:
+        """A word for the field that no language changes."""
+        return self.name.casefold().replace(" ", "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,50 +46,103 @@ class IssueDocument:
         """What a person must still write."""
         return tuple(each for each in self.fields if each.open_for)
 
+    @property
+    def filled(self) -> int:
+        """How many fields are filled."""
+        return len(self.fields) - len(self.open_fields)
+
+    @property
+    def score(self) -> str:
+        """`7 of 10`."""
+        return f"{self.filled} of {len(self.fields)}"
+
 
 @dataclass(frozen=True, slots=True)
 class HandoffBrief:
-    """What the one who takes over must know."""
+    """What the one who takes over must know. `calls` are two times for the hand-off call before the answer is due."""
 
     owner: str
     before: str
     known: tuple[str, ...]
     open: tuple[FieldValue, ...]
     due_at: datetime
+    calls: tuple[datetime, ...] = ()
 
 
-def build_document(view: AccountView, escalation: Escalation, policy: Policy, now: datetime) -> IssueDocument:
-    """The document as far as data fills it."""
+def build_document(
+    view: AccountView, escalation: Escalation, policy: Policy, now: datetime, past: Past = NO_PAST
+) -> IssueDocument:
+    """The document as far as data and people fill it."""
     account = view.account
-    author = _author(csm_of(account, policy))
-    health = account.health
-    score = "" if health.score is None else f" / {health.score.normalize():f}"
-    as_of = "" if health.as_of is None else f" (as of {health.as_of:%Y-%m-%d})"
+    author = _author(csm_of(account, policy, now))
+    issue = account.issue
+    cause = escalation.root_cause or account.override.root_cause
+
+    def written(name: str, text: str) -> FieldValue:
+        return FieldValue(name, text.strip()) if text.strip() else FieldValue(name, open_for=author)
+
     fields = (
         FieldValue("Customer", account.name),
-        FieldValue("ARR", str(account.arr)) if account.arr is not None else FieldValue("ARR", open_for=author),
-        FieldValue("Health Score", f"{health.colour.value}{score}{as_of}"),
-        FieldValue("Issue Summary", " ".join(reason.detail for reason in escalation.reasons if reason.gone_at is None)),
-        FieldValue("Impact", ". ".join(_impact(view, policy, now)) + "."),
-        FieldValue("Root Cause", escalation.root_cause, "" if escalation.root_cause else author),
-        FieldValue("Attempted Resolution", open_for=author),
-        FieldValue("Customer Ask", open_for=author),
-        FieldValue("Recommendation", open_for=author),
-        FieldValue("Timeline", f"An answer is due {escalation.clock.due_at:%Y-%m-%d %H:%M} UTC"),
+        written("ARR", "" if account.arr is None else str(account.arr)),
+        written("Health Score", _health(view)),
+        written("Issue Summary", _summary(escalation)),
+        FieldValue("Impact", " ".join([*filter(None, [issue.impact]), ". ".join(_impact(view, policy, now)) + "."])),
+        written("Root Cause", cause),
+        written("Attempted Resolution", issue.attempted),
+        written("Customer Ask", issue.ask),
+        written("Recommendation", issue.recommendation),
+        FieldValue("Timeline", "; ".join(filter(None, [issue.timeline, *_promises(escalation)]))),
     )
-    return IssueDocument(fields, tuple(_timeline(view, escalation)))
+    return IssueDocument(fields, tuple(story(view, escalation, past)))
+
+
+def _health(view: AccountView) -> str:
+    health = view.account.health
+    if health.colour is Colour.UNKNOWN and health.score is None:
+        return ""
+    score = "" if health.score is None else f" / {health.score.normalize():f}"
+    return f"{health.colour.value}{score}" + ("" if health.as_of is None else f" (as of {health.as_of:%Y-%m-%d})")
+
+
+def _summary(escalation: Escalation) -> str:
+    """What the evidence says; nothing where only a person's tick stands for it."""
+    reasons = [reason for reason in escalation.reasons if reason.gone_at is None and reason.fingerprint != BY_HAND]
+    if not reasons and any(reason.gone_at is not None for reason in escalation.reasons):
+        return "The evidence is gone."
+    return " ".join(reason.detail for reason in reasons)
+
+
+def _promises(escalation: Escalation) -> Iterator[str]:
+    if escalation.answered_at is None:
+        yield f"an answer is due {escalation.clock.due_at:%Y-%m-%d %H:%M} UTC"
+    else:
+        yield f"answered {escalation.answered_at:%Y-%m-%d %H:%M} UTC"
+    if escalation.resolution is not None:
+        yield f"to be resolved by {escalation.resolution.due_at:%Y-%m-%d %H:%M} UTC"
 
 
 def build_brief(view: AccountView, escalation: Escalation, policy: Policy, now: datetime) -> HandoffBrief:
     """The brief at a change of owner: what is known, and what only the CSM can say."""
-    csm = csm_of(view.account, policy)
+    csm = csm_of(view.account, policy, now)
     author = _author(csm)
     document = build_document(view, escalation, policy, now)
     known = tuple(f"{each.name}: {each.text}" for each in document.fields if each.text)
     asked = ("Personality and communication style", "What NOT to say", "Desired outcome")
     still_open = (*document.open_fields, *(FieldValue(name, open_for=author) for name in asked))
     owner = "nobody yet" if escalation.owner is None else escalation.owner.name
-    return HandoffBrief(owner, "" if csm is None else csm.name, known, still_open, escalation.clock.due_at)
+    calls = tuple(_calls(view, escalation, policy, now))
+    return HandoffBrief(owner, "" if csm is None else csm.name, known, still_open, escalation.clock.due_at, calls)
+
+
+def _calls(view: AccountView, escalation: Escalation, policy: Policy, now: datetime) -> Iterator[datetime]:
+    """A quarter and a half into the response time, as far as they are still to come."""
+    clock = escalation.clock
+    rule = policy.levels[clock.level]
+    calendar = rule.calendar_for(segment_of(view.account, policy, now))
+    for share in (Fraction(1, 4), Fraction(1, 2)):
+        at = fraction_point(clock.started_at, rule.response, calendar, share)
+        if at > now:
+            yield at
 
 
 def _author(csm: Person | None) -> str:
@@ -111,17 +165,3 @@ def _impact(view: AccountView, policy: Policy, now: datetime) -> Iterator[str]:
         others = len(reach.accounts - {account.id})
         if others:
             yield f"bug {reach.key} hits {others} other account{'s' * (others != 1)}"
-
-
-def _timeline(view: AccountView, escalation: Escalation) -> Iterator[TimelineEntry]:
-    found = [
-        TimelineEntry(case.opened_at, f"case {case.id} opened: {case.subject}")
-        for case in open_cases(view)
-        if case.opened_at is not None
-    ]
-    for dispute in open_disputes(view):
-        if dispute.opened_at is not None:
-            amount = "of unknown amount" if dispute.amount is None else f"about {dispute.amount}"
-            found.append(TimelineEntry(dispute.opened_at, f"dispute {dispute.id} {amount}"))
-    found.append(TimelineEntry(escalation.opened_at, f"escalated to {escalation.level}"))
-    yield from sorted(found, key=lambda entry: (entry.at, entry.what))[-12:]

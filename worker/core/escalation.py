@@ -26,11 +26,13 @@ class Status(StrEnum):
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
     SNOOZED = "snoozed"
+    WAITING = "waiting"
+    """It is the customer's turn: the clocks stand still."""
     TO_CONFIRM = "to_confirm"
     RESOLVED = "resolved"
 
 
-OPEN_STATUSES: tuple[Status, ...] = (Status.OPEN, Status.ACKNOWLEDGED, Status.SNOOZED, Status.TO_CONFIRM)
+OPEN_STATUSES: tuple[Status, ...] = tuple(status for status in Status if status is not Status.RESOLVED)
 
 
 class Outcome(StrEnum):
@@ -73,7 +75,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A response clock: for one level and one owner. `fired` are the steps that have been told.
+    """A response clock, for one level and one owner, or the clock of a resolution target. `fired` are the steps told.
 
     All times are UTC. `detected_at` minus `started_at` is the lag of detection.
     """
@@ -89,12 +91,57 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """A time in which the clocks stood still for the customer's answer. `until` is where the budget ends at the latest.
+
+    `before` is the status to which it returns; `ended_at` None: it goes on.
+    """
+
+    since: datetime
+    until: datetime
+    before: Status
+    by: str = ""
+    ended_at: datetime | None = None
+
+    @property
+    def length(self) -> timedelta:
+        """How long it lasted, or will last at most."""
+        return (self.ended_at or self.until) - self.since
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """The clock of an escalation that somebody has taken up: it runs from the last sign of work on it.
+
+    `steps` are when silence is told, reminded and, as the last, moved up a level; `told` counts those that came.
+    """
+
+    status: Status
+    since: datetime
+    steps: tuple[datetime, ...]
+    told: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PostMortem:
+    """A look back that somebody was asked for when an escalation was closed."""
+
+    of: EscalationId
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Escalation:
     """One account's escalation, with all its reasons. At most one is open for an account.
 
     `event_no` counts the events that were told; it is part of every idempotency key. `dismissed` are the fingerprints
     for which a person said no: the worker does not escalate for them again. `written` is the flag that the worker last
     had confirmed by the CRM: a difference to what the CRM shows later is a person's doing.
+    `answered_at` is the first acknowledgement of all. `activity` is a digest of what people have written about it: it
+    changes when somebody works on it. `resolution` is the clock of the resolution target. `flips` are the moments at
+    which its evidence went or came back lately; `flapping` holds it open. `document_asked` counts how often the CSM was
+    asked for the open fields of the issue document, `document_at` is when to ask again. `post_mortems` are those that
+    nobody was reminded of yet, of earlier escalations too.
     `raised_to` is the level that a person or the ladder set; `levelled_for` the evidence that a person knew then: it
     does not raise the level again.
     """
@@ -126,11 +173,46 @@ class Escalation:
     written: Flag | None = None
     reopened_from: EscalationId | None = None
     version: int = 0
+    answered_at: datetime | None = None
+    snoozed_by: str = ""
+    snooze_end_told: bool = False
+    pauses: tuple[Pause, ...] = ()
+    follow_up: FollowUp | None = None
+    activity: str = ""
+    resolution: Clock | None = None
+    document_asked: int = 0
+    document_at: datetime | None = None
+    flips: tuple[datetime, ...] = ()
+    flapping: bool = False
+    duplicate_of: str = ""
+    customer_confirmed: bool = False
+    post_mortems: tuple[PostMortem, ...] = ()
 
     @property
     def open(self) -> bool:
         """Whether it still needs somebody."""
         return self.status is not Status.RESOLVED
+
+    @property
+    def pause(self) -> Pause | None:
+        """The pause that goes on, if one does."""
+        last = self.pauses[-1] if self.pauses else None
+        return last if last is not None and last.ended_at is None else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """What is due next: the answer, or once somebody has answered, the resolution; the end of a pause or snooze."""
+        match self.status:
+            case Status.OPEN:
+                return self.clock.due_at
+            case Status.SNOOZED:
+                return self.snoozed_until
+            case Status.WAITING:
+                return None if self.pause is None else self.pause.until
+            case Status.ACKNOWLEDGED | Status.TO_CONFIRM:
+                return None if self.resolution is None else self.resolution.due_at
+            case Status.RESOLVED:
+                return None
 
 
 @dataclass(frozen=True, slots=True)

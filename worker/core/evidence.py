@@ -13,6 +13,7 @@ from worker.core.records import (
     BugKey,
     Case,
     Dispute,
+    EscalationId,
     Level,
     RecordRef,
     Segment,
@@ -60,6 +61,35 @@ class BugReach:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """What a person asked to hold back for a while: new evidence that matches every filter given.
+
+    Each of `segment`, `trigger`, `account` and `bug` that is None matches everything. L3 is held back only `with_l3`.
+    """
+
+    id: str
+    until: datetime
+    reason: str
+    by: str
+    since: datetime
+    segment: Segment | None = None
+    trigger: TriggerId | None = None
+    account: AccountId | None = None
+    bug: BugKey | None = None
+    with_l3: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PastCause:
+    """An escalation that ended lately with the same root cause as this one's: what repeats belongs into a playbook."""
+
+    escalation: EscalationId
+    account: AccountId
+    trigger: TriggerId
+    resolved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TextHit:
     """One phrase found in what the customer wrote; `start` and `end` count characters of that field."""
 
@@ -79,7 +109,8 @@ class AccountView:
 
     `hits` are the phrases found in the open cases' customer-written text. `complete` is False while any of the
     reads behind this view is stale or failed: then nothing may be cleared (I12). `read_at` is when the worker last
-    read the account from the CRM. `asked` are the fingerprints of questions that somebody was asked already.
+    read the account from the CRM. `asked` are the fingerprints of questions that somebody was asked already. `silences`
+    are those that have not ended; `alike` the escalations that lately ended with the root cause that stands in the CRM.
     """
 
     account: Account
@@ -90,6 +121,8 @@ class AccountView:
     read_at: datetime | None = None
     complete: bool = True
     asked: frozenset[str] = frozenset()
+    silences: tuple[Silence, ...] = ()
+    alike: tuple[PastCause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

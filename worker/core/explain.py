@@ -54,7 +54,7 @@ def explain(
         sections += [
             ("why", tuple(_why(escalation, assessment, policy))),
             ("until when", tuple(_until(escalation, now))),
-            ("who answers", (route(view.account, escalation.level, _lead(assessment), policy).because,)),
+            ("who answers", (route(view.account, escalation.level, _lead(assessment), policy, now).because,)),
             ("why not higher", tuple(_why_not_higher(escalation, assessment, policy))),
             ("what would clear it", tuple(_clearing(escalation, policy))),
         ]

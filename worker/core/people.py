@@ -6,8 +6,9 @@ timer ends.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from worker.core.closing import close, end
 from worker.core.model import (
     MANUAL,
     AccountId,
@@ -22,26 +23,19 @@ from worker.core.model import (
     Status,
     Wish,
 )
-from worker.core.turn import Turn, person_named
-
-SNOOZE = timedelta(hours=24)
-"""How long a snooze lasts that names no end."""
+from worker.core.routing import away, route
+from worker.core.turn import WORKER, Turn, person_named
+from worker.core.waiting import resume, snooze, wait
 
 _RAISES = {Wish.RAISE_L2: Level.L2, Wish.RAISE_L3: Level.L3}
-_ENDS = {
-    Wish.RESOLVED: Outcome.RESOLVED,
-    Wish.CHURNED: Outcome.CHURNED,
-    Wish.DOWNGRADED: Outcome.DOWNGRADED,
-    Wish.FALSE_ALARM: Outcome.FALSE_ALARM,
-    Wish.DUPLICATE: Outcome.DUPLICATE,
-}
-_NEEDS_ACCOUNT_OF_IT = frozenset({Outcome.RESOLVED, Outcome.CHURNED, Outcome.DOWNGRADED})
+_GOES_ON_WAITING = frozenset({Wish.WAITING, Wish.SNOOZE})
 BY_HAND = f"{MANUAL}:flag"
+SOMEBODY = "a person in the CRM"
 
 
 def actor_of(override: Override) -> str:
     """Who said it, as far as the CRM tells."""
-    return override.by or "a person in the CRM"
+    return override.by or SOMEBODY
 
 
 def heed_override(turn: Turn) -> None:
@@ -51,33 +45,34 @@ def heed_override(turn: Turn) -> None:
         return
     turn.change(heeded=override)
     actor = actor_of(override)
+    if turn.escalation.pause is not None and override.wish not in _GOES_ON_WAITING:
+        resume(turn, f"{actor} no longer waits for the customer", actor)
     match override.wish:
         case Wish.ACKNOWLEDGED:
-            _acknowledge(turn, actor)
+            acknowledge(turn, f"acknowledged by {actor}", actor)
         case Wish.SNOOZE:
-            _snooze(turn, override, actor)
+            snooze(turn, override, actor)
+        case Wish.WAITING:
+            wait(turn, override, actor)
         case Wish.RAISE_L2 | Wish.RAISE_L3:
             _raise(turn, _RAISES[override.wish], actor)
         case Wish.RESOLVED | Wish.CHURNED | Wish.DOWNGRADED | Wish.FALSE_ALARM | Wish.DUPLICATE:
-            _end(turn, override, actor)
-        case Wish.WAITING | Wish.NONE | Wish.MANUAL_L1 | Wish.MANUAL_L2 | Wish.MANUAL_L3:
+            end(turn, override, actor)
+        case Wish.NONE | Wish.MANUAL_L1 | Wish.MANUAL_L2 | Wish.MANUAL_L3:
             pass
 
 
-def _acknowledge(turn: Turn, actor: str) -> None:
+def acknowledge(turn: Turn, because: str, actor: str) -> None:
+    """Somebody has it in hand: the response clock stops."""
     if turn.escalation.status in (Status.OPEN, Status.SNOOZED):
-        turn.change(status=Status.ACKNOWLEDGED, acknowledged_at=turn.now, acknowledged_by=actor, snoozed_until=None)
-        turn.tell(Event.ACKNOWLEDGED, f"acknowledged by {actor}", actor)
-
-
-def _snooze(turn: Turn, override: Override, actor: str) -> None:
-    until = override.until or turn.now + SNOOZE
-    if until <= turn.now or turn.escalation.status is Status.TO_CONFIRM:
-        return
-    known = frozenset(signal.fingerprint for signal in turn.assessment.signals)
-    turn.change(status=Status.SNOOZED, snoozed_until=until, snoozed_for=known)
-    why = f": {override.outcome_note}" if override.outcome_note else ""
-    turn.tell(Event.SNOOZED, f"snoozed by {actor} until {until:%Y-%m-%d %H:%M} UTC{why}", actor)
+        turn.change(
+            status=Status.ACKNOWLEDGED,
+            acknowledged_at=turn.now,
+            acknowledged_by=actor,
+            answered_at=turn.escalation.answered_at or turn.now,
+            snoozed_until=None,
+        )
+        turn.tell(Event.ACKNOWLEDGED, because, actor)
 
 
 def _raise(turn: Turn, level: Level, actor: str) -> None:
@@ -87,36 +82,13 @@ def _raise(turn: Turn, level: Level, actor: str) -> None:
         turn.tell(Event.RAISED, f"raised to {level} by {actor}", actor)
 
 
-def _end(turn: Turn, override: Override, actor: str) -> None:
-    """Close it; at L2 and L3 only with an account of how it ended, as the process document asks."""
-    outcome = _ENDS[override.wish]
-    missing = _missing(turn.escalation.level, outcome, override)
-    if not missing:
-        turn.close(outcome, override.outcome_note, actor, root_cause=override.root_cause)
-        return
-    turn.change(status=Status.TO_CONFIRM)
-    wanted = f"still needed to close: {', '.join(missing)}"
-    turn.tell(Event.TO_CONFIRM, f"{actor} said {outcome.value}; {wanted}", actor, task=f"Close it: {wanted}")
-
-
-def _missing(level: Level, outcome: Outcome, override: Override) -> list[str]:
-    if level is Level.L1 or outcome not in _NEEDS_ACCOUNT_OF_IT:
-        return []
-    wanted = {
-        "root cause": bool(override.root_cause),
-        "outcome note": bool(override.outcome_note),
-        "confirmation by the customer": override.customer_confirmed or outcome is not Outcome.RESOLVED,
-    }
-    return [name for name, given in wanted.items() if not given]
-
-
 def heed_flag(turn: Turn, observed: Flag) -> None:
     """The worker's own fields, changed by a person since the CRM last confirmed them: that is an override too."""
     written = turn.escalation.written
     if written is None or not written.escalated or observed == written:
         return
     if not observed.escalated:
-        turn.close(Outcome.WITHDRAWN, "the flag was taken away in the CRM", "a person in the CRM")
+        close(turn, Outcome.WITHDRAWN, "the flag was taken away in the CRM", SOMEBODY)
         return
     if observed.level is not None and observed.level not in (written.level, turn.escalation.level):
         _relevel(turn, observed.level)
@@ -125,20 +97,52 @@ def heed_flag(turn: Turn, observed: Flag) -> None:
 
 
 def _relevel(turn: Turn, level: Level) -> None:
-    actor = "a person in the CRM"
     event = Event.RAISED if level > turn.escalation.level else Event.LOWERED
     before = turn.escalation.level
     known = frozenset(signal.fingerprint for signal in turn.assessment.signals)
     turn.change(raised_to=level, levelled_for=known)
     turn.move(level, turn.now)
-    turn.tell(event, f"{event.value} from {before} to {level} by {actor}", actor)
+    turn.tell(event, f"{event.value} from {before} to {level} by {SOMEBODY}", SOMEBODY)
 
 
 def _hand_over(turn: Turn, name: str) -> None:
+    """Another owner, named in the CRM: whoever passed it on has seen it, so that is an answer as well."""
     person = person_named(name, turn.view, turn.policy)
-    if person is not None and person != turn.escalation.owner:
-        turn.change(owner=person)
-        turn.tell(Event.OWNER_CHANGED, f"handed to {name} in the CRM", "a person in the CRM")
+    if person is None or person == turn.escalation.owner:
+        return
+    turn.change(owner=person)
+    turn.tell(Event.OWNER_CHANGED, f"handed to {name} in the CRM", SOMEBODY)
+    acknowledge(turn, f"acknowledged by handing it to {name}", SOMEBODY)
+
+
+def cover_absence(turn: Turn) -> None:
+    """An owner who is away or has left is answered for by the deputy, or by the next one who is there."""
+    owner = turn.escalation.owner
+    if owner is None:
+        return
+    absence = away(owner, turn.policy, turn.now)
+    if absence is None and not _has_left(turn):
+        return
+    found = route(turn.view.account, turn.escalation.level, turn.lead(), turn.policy, turn.now)
+    if found.owner is None or found.owner.id == owner.id:
+        return
+    turn.change(owner=found.owner, owner_role=found.role)
+    gone = "is no longer active" if absence is None else f"is away until {absence.end:%Y-%m-%d %H:%M} UTC"
+    turn.tell(Event.OWNER_CHANGED, f"{owner.name} {gone}; {found.because}", WORKER)
+
+
+def _has_left(turn: Turn) -> bool:
+    owner, account = turn.escalation.owner, turn.view.account
+    known = (account.owner, account.manager, *turn.policy.people.values())
+    same = [each for each in known if each is not None and owner is not None and each.id == owner.id]
+    return bool(same) and not any(each.active for each in same)
+
+
+def next_absence(turn: Turn) -> datetime | None:
+    """When the owner goes away next."""
+    owner = turn.escalation.owner
+    starts = [each.start for each in turn.policy.absences if owner is not None and each.concerns(owner)]
+    return min((start for start in starts if start > turn.now), default=None)
 
 
 def reason_by_hand(account: AccountId, now: datetime) -> Reason:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -56,23 +56,49 @@ class CustomTrigger:
 class TriggerRule:
     """One row of the policy table: a level for each segment, and the executive who answers at L3.
 
-    `restricted` keeps customer details out of shared channels (legal and security matters).
+    `restricted` keeps customer details out of shared channels (legal and security matters). `steward` keeps the rule:
+    who is told when it flaps, or when its root causes repeat.
     """
 
     levels: Mapping[Segment, Level]
     executive: Role = Role.CEO
     enabled: bool = True
     restricted: bool = False
+    steward: Role = Role.VP_CS
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpRule:
+    """How long an acknowledged escalation may be silent.
+
+    After `every` without a word the owner is told, after each further `every` reminded, `reminders` times; then it
+    moves up a level.
+    """
+
+    every: timedelta
+    reminders: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class LevelRule:
-    """How fast a level must be answered, on which calendar, by whom, and its hold times."""
+    """How fast a level must be answered, on which calendar, by whom, and its hold times.
+
+    `calendars` are those of single segments. `resolve` None: no target for the end. `pause` is how long all pauses of
+    one escalation together may last.
+    """
 
     response: timedelta
     owner: Role
     calendar: Calendar = WALL_CLOCK
     hold: HoldTimes = HoldTimes()
+    calendars: Mapping[Segment, Calendar] = field(default_factory=dict)
+    follow_up: FollowUpRule = FollowUpRule(timedelta(hours=24))
+    resolve: timedelta | None = None
+    pause: timedelta = timedelta(0)
+
+    def calendar_for(self, segment: Segment) -> Calendar:
+        """The calendar on which time counts for an account of this weight."""
+        return self.calendars.get(segment, self.calendar)
 
 
 def _row(standard: Level, high: Level, strategic: Level, executive: Role, *, restricted: bool = False) -> TriggerRule:
@@ -98,12 +124,75 @@ def default_triggers() -> dict[TriggerId, TriggerRule]:
 
 
 def default_levels() -> dict[Level, LevelRule]:
-    """Response times of the document: 4, 2 and 1 hours on the wall clock."""
+    """Response times of the document: 4, 2 and 1 hours on the wall clock; the rest is ours."""
+    day, hour = timedelta(days=1), timedelta(hours=1)
     return {
-        Level.L1: LevelRule(timedelta(hours=4), Role.CS_MANAGER),
-        Level.L2: LevelRule(timedelta(hours=2), Role.VP_CS),
-        Level.L3: LevelRule(timedelta(hours=1), Role.CEO),
+        Level.L1: LevelRule(4 * hour, Role.CS_MANAGER, follow_up=FollowUpRule(2 * day), resolve=10 * day, pause=day),
+        Level.L2: LevelRule(2 * hour, Role.VP_CS, follow_up=FollowUpRule(day), resolve=5 * day, pause=day),
+        Level.L3: LevelRule(hour, Role.CEO, follow_up=FollowUpRule(8 * hour), resolve=3 * day),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Somebody who is away from `start` to `end` (aware UTC). `who` is an id, an e-mail address or a name.
+
+    Without a `deputy` the next role up answers.
+    """
+
+    who: str
+    start: datetime
+    end: datetime
+    deputy: Person | None = None
+
+    def covers(self, person: Person, now: datetime) -> bool:
+        """Whether this person is away now."""
+        return self.start <= now < self.end and self.concerns(person)
+
+    def concerns(self, person: Person) -> bool:
+        """Whether it is this person's absence."""
+        return self.who.casefold() in {person.id.casefold(), person.email.casefold(), person.name.casefold()}
+
+
+@dataclass(frozen=True, slots=True)
+class SnoozeRule:
+    """`usual` where a person names no end, `longest` what is granted; its author is told `remind_before` the end."""
+
+    usual: timedelta = timedelta(hours=24)
+    longest: timedelta = timedelta(days=14)
+    remind_before: timedelta = timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRule:
+    """How often the CSM is reminded of what the issue document still needs."""
+
+    remind_every: timedelta = timedelta(hours=24)
+    reminders: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PostMortemRule:
+    """Which levels are looked back at once they are closed, and by when."""
+
+    levels: frozenset[Level] = frozenset({Level.L2, Level.L3})
+    due: timedelta = timedelta(days=5)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookRule:
+    """A root cause that ends `repeats` escalations within this time belongs into a playbook."""
+
+    repeats: int = 3
+    within: timedelta = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class FlappingRule:
+    """Evidence that came or went `changes` times within this time flaps: the escalation is held open."""
+
+    changes: int = 4
+    within: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +212,8 @@ class Policy:
     `dispute_enter`: strictly above opens; `dispute_leave`: an open reason goes only below it. `people` are the
     fall-backs for roles that an account does not name; an inactive person counts as vacant, the next role up answers.
     `auto_resolve` are the levels that step down without asking a person how it ended. `executive_titles` are the
-    words that make a reporter an executive, in any language the customers use.
+    words that make a reporter an executive, in any language the customers use. `confirm_every` is how often the owner
+    of an escalation that waits for its outcome is reminded.
     """
 
     version: str
@@ -144,3 +234,10 @@ class Policy:
     auto_resolve: frozenset[Level] = frozenset({Level.L1})
     brakes: Brakes = Brakes()
     language: str = "en"
+    absences: tuple[Absence, ...] = ()
+    snooze: SnoozeRule = SnoozeRule()
+    document: DocumentRule = DocumentRule()
+    confirm_every: timedelta = timedelta(days=2)
+    post_mortem: PostMortemRule = PostMortemRule()
+    playbook: PlaybookRule = PlaybookRule()
+    flapping: FlappingRule = FlappingRule()

@@ -4,40 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from worker.core.model import Account, Level, Person, Role, TriggerId
-from worker.core.policy import Policy
+from worker.core.policy import Absence, Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Who owns an escalation at a level, who is copied, and why it is they. `owner` None: nobody could be found."""
+    """Who owns an escalation at a level, who is copied, and why it is they. `owner` None: nobody could be found.
+
+    `instead` says for whom the owner stands in, and is empty where the place is filled as the policy says.
+    """
 
     owner: Person | None
     role: Role
     cc: tuple[Person, ...]
     because: str
+    instead: str = ""
 
 
-def route(account: Account, level: Level, trigger: TriggerId | None, policy: Policy) -> Route:
+def route(account: Account, level: Level, trigger: TriggerId | None, policy: Policy, now: datetime) -> Route:
     """The owner of a level: L1 the CS manager, L2 the VP, L3 the executive whom the trigger names.
 
-    A vacant place or an inactive person falls to the next one up, and from the top down again.
+    Somebody who is away is answered for by the deputy; a vacant place or an inactive person falls to the next one up,
+    and from the top down again.
     """
     wanted = _wanted(level, trigger, policy)
     skipped: list[str] = []
     for role in _chain(wanted):
-        person = _holder(account, role, policy)
-        if person is None:
-            skipped.append(f"{_title(role)} is vacant")
-        elif not person.active:
-            skipped.append(f"{person.name} ({_title(role)}) is inactive")
-        else:
-            reason = f"{person.name} answers {level} as {_title(role)}" + (
-                f", since {', '.join(skipped)}" * bool(skipped)
-            )
-            return Route(person, role, copied(account, person, policy), reason)
-    return Route(None, wanted, copied(account, None, policy), f"nobody can answer {level}: {', '.join(skipped)}")
+        person, gap = _answering(account, role, policy, now)
+        skipped += [gap] if gap else []
+        if person is not None:
+            instead = ", ".join(skipped)
+            reason = f"{person.name} answers {level} as {_title(role)}" + f", since {instead}" * bool(instead)
+            return Route(person, role, copied(account, person, policy, now), reason, instead)
+    because = f"nobody can answer {level}: {', '.join(skipped)}"
+    return Route(None, wanted, copied(account, None, policy, now), because, ", ".join(skipped))
+
+
+def _answering(account: Account, role: Role, policy: Policy, now: datetime) -> tuple[Person | None, str]:
+    """Who answers for a role now, and in words what is wrong with the one who should."""
+    person = _holder(account, role, policy)
+    if person is None:
+        return None, f"{_title(role)} is vacant"
+    if not person.active:
+        return None, f"{person.name} ({_title(role)}) is inactive"
+    absence = away(person, policy, now)
+    if absence is None:
+        return person, ""
+    gap = f"{person.name} ({_title(role)}) is away until {absence.end:%Y-%m-%d %H:%M} UTC"
+    deputy = absence.deputy
+    if deputy is None or not deputy.active or away(deputy, policy, now) is not None:
+        return None, gap
+    return deputy, f"{gap} and named {deputy.name} as deputy"
+
+
+def away(person: Person, policy: Policy, now: datetime) -> Absence | None:
+    """The absence that keeps a person from answering now."""
+    return next((each for each in policy.absences if each.covers(person, now)), None)
 
 
 def _wanted(level: Level, trigger: TriggerId | None, policy: Policy) -> Role:
@@ -68,23 +93,29 @@ def _holder(account: Account, role: Role, policy: Policy) -> Person | None:
     return policy.people.get(role, named)
 
 
-def copied(account: Account, owner: Person | None, policy: Policy) -> tuple[Person, ...]:
-    """Manager and CSM, each once, active, and not the owner again."""
-    people = (_holder(account, Role.CS_MANAGER, policy), _holder(account, Role.CSM, policy))
+def copied(account: Account, owner: Person | None, policy: Policy, now: datetime) -> tuple[Person, ...]:
+    """Manager and CSM or their deputies, each once, active, and not the owner again."""
     found: dict[str, Person] = {}
-    for person in people:
-        if person is not None and person.active and (owner is None or person.id != owner.id):
+    for role in (Role.CS_MANAGER, Role.CSM):
+        person, _ = _answering(account, role, policy, now)
+        if person is not None and (owner is None or person.id != owner.id):
             found.setdefault(person.id, person)
     return tuple(found.values())
 
 
-def csm_of(account: Account, policy: Policy) -> Person | None:
-    """Who is asked about an account: the CSM, or the next one up who is there."""
-    for role in _chain(Role.CSM):
-        person = _holder(account, role, policy)
-        if person is not None and person.active:
-            return person
-    return None
+def csm_of(account: Account, policy: Policy, now: datetime) -> Person | None:
+    """Who is asked about an account: the CSM or their deputy, or the next one up who is there."""
+    answering = (_answering(account, role, policy, now)[0] for role in _chain(Role.CSM))
+    return next((person for person in answering if person is not None), None)
+
+
+def steward_of(trigger: TriggerId | None, account: Account, policy: Policy, now: datetime) -> Person | None:
+    """Who keeps a rule: its steward, or the next one up who is there."""
+    rule = policy.triggers.get(trigger) if trigger is not None else None
+    answering = (
+        _answering(account, role, policy, now)[0] for role in _chain(Role.VP_CS if rule is None else rule.steward)
+    )
+    return next((person for person in answering if person is not None), None)
 
 
 def _title(role: Role) -> str:

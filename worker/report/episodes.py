@@ -13,7 +13,7 @@ from worker.assembly import Worker
 from worker.core.model import AccountView, ConnectorName, Escalation, Event, Outcome, RecordKind, TrailEntry
 from worker.core.money import Money
 from worker.core.report import Episode, Month
-from worker.store import escalations, facts
+from worker.store import escalations, facts, trails
 from worker.store.database import Store
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,7 +48,7 @@ def collect(worker: Worker, store: Store, until: datetime) -> Collected:
 def _trails(tx: Connection, connectors: set[ConnectorName]) -> dict[str, list[TrailEntry]]:
     found: dict[str, list[TrailEntry]] = defaultdict(list)
     for name in sorted(connectors):
-        for line in escalations.trail_of(tx, name):
+        for line in trails.trail_of(tx, name):
             found[line.escalation_id].append(line.entry)
     return found
 

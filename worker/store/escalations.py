@@ -1,16 +1,16 @@
-"""Escalations and their trail."""
+"""Escalations."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
-from worker.core.model import AccountId, ConnectorName, Escalation, Event, Level, TrailEntry
-from worker.store.codec import decode, encode, instant, maybe_micros, micros
+from worker.core.model import MANUAL, AccountId, ConnectorName, Escalation, PastCause
+from worker.store.codec import decode, encode, maybe_micros, micros
 from worker.store.database import StoreBusyError
-from worker.store.schema import escalation, trail
+from worker.store.schema import escalation
 
 _OF_CONNECTOR = escalation.c.connector == bindparam("connector")
 _OF_ACCOUNT = escalation.c.account_id == bindparam("account_id")
@@ -32,9 +32,14 @@ _OPEN = (
 _OPEN_OF_ONE = _OPEN.where(_OF_CONNECTOR)
 _ALL = select(escalation.c.body).where(_OF_CONNECTOR, _OF_ACCOUNT).order_by(escalation.c.opened_at)
 _BY_STATUS = select(escalation.c.status, func.count()).group_by(escalation.c.status)
-_RECORD = insert(trail)
-_TRAIL = select(trail).where(trail.c.connector == bindparam("connector")).order_by(trail.c.id)
-_TRAIL_OF_ONE = _TRAIL.where(trail.c.account_id == bindparam("account_id"))
+_CAUSED = (
+    select(escalation.c.body)
+    .where(_OF_CONNECTOR, escalation.c.root_cause == bindparam("cause"), escalation.c.root_cause != text("''"))
+    .where(escalation.c.resolved_at >= bindparam("since"))
+    .order_by(escalation.c.resolved_at.desc())
+    .limit(bindparam("most"))
+)
+_LONGEST_CAUSE = 300
 _OPENED = (
     select(escalation.c.connector, escalation.c.body)
     .where(escalation.c.opened_at >= bindparam("start"), escalation.c.opened_at < bindparam("end"))
@@ -62,6 +67,7 @@ def save(tx: Connection, connector: ConnectorName, value: Escalation) -> Escalat
         "resolved_at": maybe_micros(saved.resolved_at),
         "version": saved.version,
         "body": encode(saved),
+        "root_cause": normal_cause(saved.root_cause),
     }
     if value.version == 0:
         fresh = {"id": value.id, "connector": connector, "account_id": value.account_id}
@@ -91,64 +97,22 @@ def count_by_status(tx: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in tx.execute(_BY_STATUS)}
 
 
-def record(
-    tx: Connection,
-    connector: ConnectorName,
-    account_id: AccountId,
-    escalation_id: str,
-    entries: tuple[TrailEntry, ...],
-    policy_version: str,
-) -> None:
-    """Append to the trail."""
-    rows = [
-        {
-            "connector": connector,
-            "account_id": account_id,
-            "escalation_id": escalation_id,
-            "event": entry.event.value,
-            "event_no": entry.event_no,
-            "at": micros(entry.at),
-            "actor": entry.actor,
-            "level": None if entry.level is None else int(entry.level),
-            "because": entry.because,
-            "policy_version": policy_version,
-        }
-        for entry in entries
-    ]
-    if rows:
-        tx.execute(_RECORD, rows)
+def with_root_cause(
+    tx: Connection, connector: ConnectorName, cause: str, since: datetime, limit: int = 200
+) -> tuple[PastCause, ...]:
+    """The escalations that ended with this root cause (letter case and spaces aside) since then, newest first."""
+    wanted = {"connector": connector, "cause": normal_cause(cause), "since": micros(since), "most": limit}
+    found = [decode(row[0], Escalation) for row in tx.execute(_CAUSED, wanted)]
+    return tuple(
+        PastCause(one.id, one.account_id, one.reasons[0].trigger if one.reasons else MANUAL, one.resolved_at)
+        for one in found
+        if one.resolved_at is not None
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class TrailLine:
-    """One stored line of the trail."""
-
-    account_id: AccountId
-    escalation_id: str
-    entry: TrailEntry
-    policy_version: str
-
-
-def trail_of(tx: Connection, connector: ConnectorName, account_id: AccountId | None = None) -> list[TrailLine]:
-    """The trail, of one account or of all, in the order in which things happened."""
-    wanted = {"connector": connector} if account_id is None else {"connector": connector, "account_id": account_id}
-    rows = tx.execute(_TRAIL if account_id is None else _TRAIL_OF_ONE, wanted)
-    return [
-        TrailLine(
-            AccountId(row.account_id),
-            row.escalation_id,
-            TrailEntry(
-                Event(row.event),
-                row.event_no,
-                instant(row.at),
-                row.actor,
-                row.because,
-                None if row.level is None else Level(row.level),
-            ),
-            row.policy_version,
-        )
-        for row in rows
-    ]
+def normal_cause(cause: str) -> str:
+    """A root cause as it is compared."""
+    return " ".join(cause.casefold().split())[:_LONGEST_CAUSE]
 
 
 def opened_between(tx: Connection, start: datetime, end: datetime) -> list[tuple[ConnectorName, Escalation]]:

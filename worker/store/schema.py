@@ -109,6 +109,7 @@ escalation = Table(
     Column("resolved_at", BigInteger),
     Column("version", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("root_cause", String, nullable=False, server_default=""),
     comment="one row an escalation; body is the whole value",
 )
 Index("ix_escalation_account", escalation.c.connector, escalation.c.account_id, escalation.c.opened_at)
@@ -119,6 +120,16 @@ Index(
     unique=True,
     sqlite_where=text("status <> 'resolved'"),
     postgresql_where=text("status <> 'resolved'"),
+)
+
+_CAUSED = text("root_cause <> ''")
+Index(
+    "ix_escalation_root_cause",
+    escalation.c.connector,
+    escalation.c.root_cause,
+    escalation.c.resolved_at,
+    sqlite_where=_CAUSED,
+    postgresql_where=_CAUSED,
 )
 
 trail = Table(
@@ -135,10 +146,36 @@ trail = Table(
     Column("level", SmallInteger),
     Column("because", Text, nullable=False),
     Column("policy_version", String, nullable=False),
+    Column("previous", String, nullable=False, server_default="", comment="the seal of the account's line before"),
+    Column("seal", String, nullable=False, server_default="", comment="digest of this line and the one before"),
     comment="append-only: who did what, when and why",
     sqlite_autoincrement=True,
 )
 Index("ix_trail_account", trail.c.connector, trail.c.account_id, trail.c.id)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, comment="taken away before its time"),
+    Column("body", LargeBinary, nullable=False),
+    comment="what people asked to hold back for a while",
+    sqlite_with_rowid=False,
+)
+
+silenced = Table(
+    "silenced",
+    metadata,
+    Column("silence_id", String, primary_key=True),
+    Column("connector", String, primary_key=True),
+    Column("account_id", String, primary_key=True),
+    Column("fingerprint", String, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    comment="what a silence held back, each piece of evidence once",
+    sqlite_with_rowid=False,
+)
 
 outbox = Table(
     "outbox",
