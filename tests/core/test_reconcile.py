@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.core.world import World, kinds
 from worker.core.explain import explain
 from worker.core.model import (
-    NO_FLAG,
     AddNote,
     AddTask,
     Colour,
@@ -20,62 +20,19 @@ from worker.core.model import (
     Health,
     Level,
     Notify,
-    Observed,
     Outcome,
     Override,
     Role,
-    SetFlag,
     Status,
     Wish,
 )
-from worker.core.reconcile import reconcile
 from worker.core.routing import route
 from worker.core.triggers import assess
-
-
-class World:
-    """One account, its CRM flag and the worker's memory of it."""
-
-    def __init__(self, make) -> None:
-        self.make = make
-        self.policy = make.policy()
-        self.now = make.now
-        self.view = make.view()
-        self.flag = NO_FLAG
-        self.current = None
-        self.asked = frozenset()
-        self.decisions = []
-
-    def step(self, view=None, *, after: timedelta = timedelta(0), lag: bool = False):
-        self.now += after
-        self.view = view or self.view
-        view = replace(self.view, account=replace(self.view.account, flag=self.flag), asked=self.asked)
-        assessment = assess(view, self.policy, self.now)
-        decision = reconcile(view, assessment, self.current, Observed(self.flag, self.now), self.policy, self.now)
-        wanted = [effect.flag for effect in decision.effects if isinstance(effect, SetFlag)]
-        escalation = decision.escalation
-        if wanted and not lag:
-            self.flag = wanted[-1]
-            escalation = replace(escalation, written=self.flag)
-        self.current, self.asked = escalation, decision.asked
-        self.decisions.append(decision)
-        return decision
-
-    def events(self):
-        return [entry.event for decision in self.decisions for entry in decision.trail]
-
-    def say(self, **override):
-        account = replace(self.view.account, override=Override(**override))
-        return self.step(replace(self.view, account=account))
 
 
 @pytest.fixture
 def world(make) -> World:
     return World(make)
-
-
-def kinds(decision, kind):
-    return [effect for effect in decision.effects if isinstance(effect, kind)]
 
 
 def test_red_health_opens_l2_with_flag_note_task_and_message(world, make) -> None:
@@ -349,6 +306,18 @@ def _hold(before, decision, step, world, fired) -> None:
         fired.add(mark)
     if after is not None and after.status is Status.OPEN:
         assert after.clock.due_at > world.now
+    if before is not None and after.id == before.id and after.open and after.level == before.level:
+        assert after.resolution is None or after.resolution.due_at >= before.resolution.due_at
+    if after is not None:
+        _keep_the_budget(after, world)
     again = world.step(lag=step["lag"])
     assert again.trail == ()
     assert again.escalation == decision.escalation or again.escalation.written != decision.escalation.written
+
+
+def _keep_the_budget(escalation, world) -> None:
+    """All pauses together stay within what the highest level's budget allows; at rest none is left running too long."""
+    spent = sum((pause.length for pause in escalation.pauses), timedelta(0))
+    assert spent <= max(rule.pause for rule in world.policy.levels.values())
+    assert escalation.pause is None or escalation.pause.until > world.now
+    assert (escalation.pause is not None) == (escalation.status is Status.WAITING)
