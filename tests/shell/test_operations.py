@@ -16,7 +16,7 @@ from connectors.base import Capabilities, Message, Posting, Result, RetryableErr
 from tests.office import TUESDAY_10, Office, Recorder
 from worker.heartbeat import Heartbeat
 from worker.secrets import Secret
-from worker.store import escalations, facts, outbox
+from worker.store import facts, outbox, trails
 from worker.store.outbox import Kind, State
 
 SLACK = '  slack: {to: ["#escalations"]}'
@@ -227,7 +227,7 @@ def test_old_facts_trail_and_effects_are_forgotten_once_a_day(office: Opened) ->
         here.cycle()
     with here.store.read() as tx:
         after = len(facts.history(tx, "embedded", "A1")), len(facts.history(tx, "embedded", "B1"))
-        trail = escalations.trail_of(tx, "embedded")
+        trail = trails.trail_of(tx, "embedded")
         notes = outbox.of_kind(tx, "embedded", Kind.NOTE)
         flags = outbox.of_kind(tx, "embedded", Kind.FLAG)
 
