@@ -108,8 +108,16 @@ def listening(ports: SystemPorts, grace: float = _GRACE) -> Iterator[Signals]:
 class Runner:
     """Runs cycles until it is asked to stop."""
 
-    def __init__(self, running: Running, store: Store, ports: SystemPorts) -> None:
+    def __init__(
+        self,
+        running: Running,
+        store: Store,
+        ports: SystemPorts,
+        chores: Callable[[datetime], object] = lambda _now: None,
+    ) -> None:
+        """`chores` is what else may be due before a cycle, such as the month's report; its failure disturbs nothing."""
         self._running = running
+        self._chores = chores
         self._store = store
         self._ports = ports
         self._failures: dict[str, str] = {}
@@ -154,7 +162,18 @@ class Runner:
         else:
             self._report_failure("store", "", "")
 
+    def _do_chores(self) -> None:
+        try:
+            self._chores(self._ports.now())
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  the cycle matters more than what else there is to do
+            self._report_failure("chores", f"{type(error).__name__}: {error}", "see `report` by hand")
+        else:
+            self._report_failure("chores", "", "")
+
     def _cycle(self) -> CycleReport:
+        self._do_chores()
         report = self._running.cycle.run()
         self._log_cycle(report)
         with self._store.begin() as tx:

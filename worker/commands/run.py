@@ -16,25 +16,30 @@ def register(app: typer.Typer) -> None:
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Run as a service: a cycle each interval until SIGTERM; SIGHUP reads the configuration again."""
     from worker.assembly import Worker, assemble
+    from worker.report import send_if_due
     from worker.runner import Runner, listening
 
     settings = load(config)
     with state(settings) as (store, ports), listening(ports) as signals, worker(settings, store, ports) as running:
-        runner = Runner(running, store, ports)
+        present = running
 
         def reopen() -> Worker:
-            return assemble(load(config), store, ports)
+            nonlocal present
+            present = assemble(load(config), store, ports)
+            return present
 
+        runner = Runner(running, store, ports, lambda now: send_if_due(present, store, now))
         raise typer.Exit(runner.loop(signals, reopen))
 
 
 def once(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Run one cycle and leave, for cron. Exit code 0 done, 1 something failed, 3 held by a brake, 5 leftovers wait."""
+    from worker.report import send_if_due
     from worker.runner import Runner, summary
 
     settings = load(config)
     with state(settings) as (store, ports), worker(settings, store, ports) as running:
-        code, report = Runner(running, store, ports).once()
+        code, report = Runner(running, store, ports, lambda now: send_if_due(running, store, now)).once()
         console().print(sentence(summary(report)))
     raise typer.Exit(code)
 

@@ -1,0 +1,79 @@
+"""The month's report on its way: out of the store, into the outbox once, to the VP; and its files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from connectors.base import Message
+from tests.core.test_report import episode
+from tests.status.conftest import demo, settings
+from worker.assembly import Worker, assemble
+from worker.core.report import Month
+from worker.ports import SystemPorts
+from worker.report import as_csv, collect, send_if_due
+from worker.store import outbox
+from worker.store.codec import decode
+from worker.store.database import Store, open_store
+from worker.store.outbox import Kind
+
+__all__ = ["demo", "settings"]
+
+
+@pytest.fixture
+def store(settings):
+    store = open_store(settings.store_url.reveal(), SystemPorts())
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def worker(settings, store):
+    opened = assemble(settings, store, SystemPorts())
+    yield opened
+    opened.close()
+
+
+def sent(store: Store) -> list[Message]:
+    with store.read() as tx:
+        found = [each for each in outbox.of_kind(tx, "email", Kind.MESSAGE) if each.intent.connector == "report"]
+    return [decode(each.intent.payload, Message) for each in found]
+
+
+def test_what_the_store_knows_becomes_episodes(worker: Worker, store: Store) -> None:
+    found = collect(worker, store, datetime.now(UTC) + timedelta(days=1))
+
+    assert len(found.episodes) > 3
+    assert len(found.first_seen) == 60
+    assert all(each.csm and each.account_name != each.escalation.account_id for each in found.episodes)
+    assert found.accounts_in(Month.of(datetime.now(UTC))) == 60
+    assert found.accounts_in(Month.of(datetime.now(UTC)).before()) == 0
+
+
+def test_it_goes_once_when_the_month_is_over_to_the_vp(worker: Worker, store: Store) -> None:
+    now = datetime.now(UTC)
+    after = datetime(*((now.year + 1, 1) if now.month == 12 else (now.year, now.month + 1)), 1, 2, tzinfo=UTC)
+
+    assert not send_if_due(worker, store, now)
+    assert send_if_due(worker, store, after)
+    assert not send_if_due(worker, store, after + timedelta(days=1))
+    (message,) = sent(store)
+    assert message.to == (worker.settings.policy.people["vp_cs"].email,)
+    assert message.subject == f"Escalations in {Month.of(now)}"
+    assert "opened at L1" in message.text
+    assert send_if_due(worker, store, after + timedelta(days=32))
+    assert len(sent(store)) == 2
+
+
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", 'PT "Acme"; Tbk'])
+def test_no_cell_of_the_csv_is_a_formula(name: str) -> None:
+    one = replace(episode(), account_name=name)
+    rows = list(csv.reader(io.StringIO(as_csv([one]))))
+
+    assert len(rows) == 2
+    assert all(not cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row)
+    assert rows[1][2].lstrip("'") == name or rows[1][2] == name
