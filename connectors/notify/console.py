@@ -50,7 +50,7 @@ class ConsoleNotifier:
             sys.stdout.write(block.encode(encoding, "backslashreplace").decode(encoding))
             sys.stdout.flush()
             return
-        with self._path.open("a", encoding="utf-8") as file:
+        with open(self._path, "a", encoding="utf-8", opener=_private) as file:
             file.write(block)
 
     def find(self, keys: Sequence[str], since: datetime) -> Mapping[str, str]:  # noqa: ARG002
@@ -59,6 +59,11 @@ class ConsoleNotifier:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def _private(path: str, flags: int) -> int:
+    """Messages are for their readers, not for everybody on the machine."""
+    return os.open(path, flags, 0o600)
 
 
 def _inert(line: str) -> str:

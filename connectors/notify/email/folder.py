@@ -25,7 +25,7 @@ class FolderMailer:
     def check(self) -> Sequence[Finding]:
         """Whether the folder can be made and written."""
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             return [Finding(Severity.ERROR, "e-mail", f"{self._directory}: {error.strerror}", "choose another folder")]
         if not os.access(self._directory, os.W_OK):
@@ -45,7 +45,7 @@ class FolderMailer:
         mail = composed(message, self._sender)
         mail["Delivered-To"] = ", ".join(message.envelope)
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             _replace(path, mail.as_bytes())
         except OSError as error:
             return WriteResult(Result.RETRY, reason=f"{self._directory}: {error.strerror}")
@@ -65,8 +65,13 @@ class FolderMailer:
 def _replace(path: Path, body: bytes) -> None:
     """Write the whole file or none of it: what bears the name is complete, also after a power cut."""
     part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as file:
+    with open(part, "wb", opener=_private) as file:
         file.write(body)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def _private(path: str, flags: int) -> int:
+    """Mail is for its readers, not for everybody on the machine."""
+    return os.open(path, flags, 0o600)
