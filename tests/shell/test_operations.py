@@ -208,7 +208,7 @@ def test_a_restricted_mail_falls_back_to_the_channel_without_its_matter(office: 
 
 
 def test_old_facts_trail_and_effects_are_forgotten_once_a_day(office: Opened) -> None:
-    here = office(more="retention_days: 30")
+    here = office(more="retention_days: 30\npost_mortem: {levels: []}")
     here.account("A1", "Merah")
     here.account("B1", "Merah")
     here.cycle()
