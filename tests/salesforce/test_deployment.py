@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 import simple_salesforce
 from lxml import etree
 
+from connectors.crm.salesforce import Options
 from tests.salesforce.stub import ROOT, SOURCES
 from worker.core.model import Level, Status, Wish
 from worker.mapping import CrmMapping
@@ -201,3 +204,20 @@ def test_layouts_are_never_deployed_by_default() -> None:
     for source in SOURCES:
         assert list(source.rglob("*.layout-meta.xml")) == []
         assert list(source.rglob("*.flexipage-meta.xml")) == []
+
+
+def test_every_option_stands_in_the_readme() -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+
+    assert [
+        each.name for each in fields(Options) if f"`{each.name}`" not in readme and f"{each.name}:" not in readme
+    ] == []
+
+
+def test_the_readmes_commands_name_what_is_there() -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"--source-dir (\S+)", readme))
+    sets = set(re.findall(r"--name (\S+)", readme))
+
+    assert named == {each.name for each in SOURCES}
+    assert sets <= {path.name.partition(".")[0] for path in FOLDER.rglob("*.permissionset-meta.xml")}

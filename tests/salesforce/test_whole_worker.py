@@ -128,10 +128,18 @@ def test_disputes_cases_and_bugs_are_seen(running: Running) -> None:
     )
     for account in (one, two):
         twin.put("Case", AccountId=account, Subject="Export fails", Status="New", Bug_Key__c="BUG-7")
-    twin.put("Case", Subject="Nobody's", Status="New", Type="Churn")
     running.tick()
 
     assert running.flagged() == {disputed: "L2", leaving: "L1", one: "L2", two: "L2"}
+
+
+def test_trap_35_a_case_without_an_account_stops_nothing(running: Running) -> None:
+    account = running.twin.put("Account", Name="PT A", Health__c="Green")
+    running.twin.put("Case", Subject="Nobody's", Status="New", Type="Churn")
+    running.twin.put("Case", AccountId=account, Subject="Somebody's", Status="New", Type="Churn")
+    running.tick()
+
+    assert running.flagged() == {account: "L1"}
 
 
 def test_an_unchanged_tick_is_one_call_and_writes_nothing(running: Running) -> None:

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Generic
+from typing import Any, Generic
 from urllib.parse import quote
 
 import msgspec
@@ -61,21 +60,17 @@ class Window:
     high: datetime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ask(Generic[R]):
     """One query, ready to be sent. `fields` are those that the org has; `conditions` are the query's own, as SOQL."""
 
     query: Query[R]
     fields: tuple[str, ...]
     conditions: tuple[str, ...]
+    decoder: RowDecoder[R]
     after: Cursor | None = None
     inclusive: bool = True
     window: Window | None = None
-
-    @cached_property
-    def decoder(self) -> RowDecoder[R]:
-        """Made once a query."""
-        return RowDecoder(self.query.shape, self.fields)
 
     @property
     def key(self) -> str:
@@ -136,6 +131,7 @@ class Asker:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._told: set[str] = set()
+        self._decoders: dict[tuple[type[Row], tuple[str, ...]], RowDecoder[Any]] = {}
 
     def ask(self, query: Query[R]) -> Ask[R]:
         """Raises FatalError when the object, or a field that nothing can be read without, is not there."""
@@ -150,7 +146,14 @@ class Asker:
             raise FatalError(hidden(name, needed), REMEDY)
         self._tell(name, missing)
         fields = tuple(each for each in wanted if each not in missing)
-        return Ask(query, fields, self._conditions(query), query.since)
+        return Ask(query, fields, self._conditions(query), self._decoder(query, fields), query.since)
+
+    def _decoder(self, query: Query[R], fields: tuple[str, ...]) -> RowDecoder[R]:
+        """Made once for a shape: making one costs as much as decoding hundreds of records."""
+        known = self._decoders.get((query.shape, fields))
+        if known is None:
+            known = self._decoders[query.shape, fields] = RowDecoder(query.shape, fields)
+        return known
 
     def _tell(self, name: str, missing: set[str]) -> None:
         for field in sorted(missing - {CURRENCY}):
