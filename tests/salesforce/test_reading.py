@@ -62,7 +62,34 @@ def test_a_refused_query_of_a_tick_leaves_the_others_alone(
     assert sum(len(page.rows) for page in connector.pull(queries[0])) == 2
 
 
-def test_trap_39_an_object_that_the_org_does_not_have_is_looked_for_once_an_hour(
+def test_what_an_administrator_grants_is_seen_with_the_next_tick(
+    org: Org, connector: SalesforceConnector, mapping: CrmMapping
+) -> None:
+    fill(org, 1)
+    health = org.fields["Account"].pop("Health__c")
+    with pytest.raises(FatalError):
+        ids_of(connector, mapping)
+    org.fields["Account"]["Health__c"] = health
+
+    assert len(ids_of(connector, mapping)) == 1
+
+
+def test_a_tick_that_is_not_answered_is_asked_once(
+    org: Org, connector: SalesforceConnector, mapping: CrmMapping
+) -> None:
+    pulled(connector, tick(mapping))
+    org.calls.clear()
+    org.faults.append(always("services/data", Reply(503, "<html>")))
+    queries = tick(mapping)
+    connector.announce(queries)
+    for query in queries:
+        with pytest.raises(RetryableError):
+            list(connector.pull(query))
+
+    assert len(org.calls) == 1
+
+
+def test_trap_39_an_object_that_the_org_does_not_have_is_looked_for_every_ten_minutes(
     org: Org, connector: SalesforceConnector, mapping: CrmMapping, clock: Clock
 ) -> None:
     del org.fields["Dispute__c"]
@@ -70,7 +97,7 @@ def test_trap_39_an_object_that_the_org_does_not_have_is_looked_for_once_an_hour
         with pytest.raises(FatalError):
             ids_of(connector, mapping, RecordKind.DISPUTE)
     before = org.counted("Dispute__c/describe")
-    clock.at += 3601
+    clock.at += 601
     with pytest.raises(FatalError):
         ids_of(connector, mapping, RecordKind.DISPUTE)
 

@@ -300,6 +300,20 @@ def test_trap_25_a_field_that_is_read_only_is_not_even_tried(
     assert not org.counted("composite")
 
 
+def test_trap_25_a_field_that_was_hidden_meanwhile_is_named_and_holds_up_no_note(
+    org: Org, connector: SalesforceConnector, mapping: CrmMapping
+) -> None:
+    fill(org, 3)
+    connector.write([flag(mapping, B), note(B, "n0")])
+    del org.fields["Account"]["Escalation_Owner__c"]
+    with pytest.raises(FatalError, match="Escalation_Owner__c"):
+        connector.write([flag(mapping, A), note(A)])
+    results = connector.write([flag(mapping, A), note(account(0))])
+
+    assert [each.result for each in results] == [Result.REJECTED, Result.APPLIED]
+    assert "Account.Escalation_Owner__c" in results[0].reason
+
+
 @pytest.mark.parametrize(
     ("code", "said", "remedy"),
     [

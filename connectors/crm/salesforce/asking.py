@@ -143,6 +143,7 @@ class Asker:
         keys = {_named(shape, "record_id"), _named(shape, "modified_at")}
         needed = sorted(missing & (query.required | keys))
         if needed:
+            self._schema.forget(name)  # so that the next tick sees when it is there
             raise FatalError(hidden(name, needed), REMEDY)
         self._tell(name, missing)
         fields = tuple(each for each in wanted if each not in missing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from connectors.base import CreateNote, CreateTask, Result, UpdateRecord, Write, WriteResult
@@ -109,7 +109,7 @@ class Grouper:
             group.nodes.append(Node(f"sobjects/{ACCOUNT}/{group.account.id}", body, index))
             said = write.values.get(self._options.opened_field)
             opened = said if isinstance(said, datetime) else opened
-        key = f"{group.account.id}-{opened:%Y%m%d%H%M%S}" if opened is not None and self._escalation else ""
+        key = f"{group.account.id}-{opened.astimezone(UTC):%Y%m%d%H%M%S}" if opened and self._escalation else ""
         if key and going:
             group.nodes.append(self._kept(group.account, key, body, going[0][0] if flag is None else flag[0]))
         group.nodes += [

@@ -190,7 +190,12 @@ class Reader:
     def _ask_together(self, ready: Sequence[tuple[_Told, Ask[Row]]]) -> None:
         composite = Composite(self._client, all_or_none=False)
         names = [composite.add("GET", ask.path, headers=ask.headers) for _, ask in ready]
-        answer, parts = composite.read("reading")
+        try:
+            answer, parts = composite.read("reading")
+        except ConnectorError as error:
+            for told, _ in ready:
+                told.answer = error
+            return
         for name, (told, ask) in zip(names, ready, strict=True):
             told.answer = _part(parts.get(name), answer, ask)
 

@@ -17,8 +17,8 @@ from connectors.base import FatalError, RetryableError
 from connectors.crm.salesforce.answers import failure
 from connectors.crm.salesforce.client import Client, RefusedError
 
-_KEPT = timedelta(hours=24)
-_ABSENT_KEPT = timedelta(hours=1)
+_KEPT = timedelta(hours=6)
+_ABSENT_KEPT = timedelta(minutes=10)
 
 
 class PicklistValue(msgspec.Struct, frozen=True):
@@ -81,7 +81,7 @@ _DESCRIBED = msgspec.json.Decoder(_Described)
 
 
 class Schema:
-    """Describes each object once a day. Safe to share between threads."""
+    """Describes each object a few times a day. Safe to share between threads."""
 
     def __init__(self, client: Client, clock: Callable[[], float]) -> None:
         self._client, self._clock = client, clock

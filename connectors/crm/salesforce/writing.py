@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from connectors.base import CreateNote, CreateTask, Result, UpdateRecord, Write, WriteResult
+from connectors.base import CreateNote, CreateTask, FatalError, Result, UpdateRecord, Write, WriteResult
 from connectors.crm.salesforce.asking import hidden
 from connectors.crm.salesforce.client import Client
 from connectors.crm.salesforce.graphs import GraphWriter
 from connectors.crm.salesforce.grouping import Group, Grouper, account_of, waits
 from connectors.crm.salesforce.ids import is_id, is_key
 from connectors.crm.salesforce.keys import KeyFinder
-from connectors.crm.salesforce.present import ACCOUNT, Wanted, look
+from connectors.crm.salesforce.present import ACCOUNT, Present, Wanted, look
 from connectors.crm.salesforce.schema import ObjectInfo, Schema
 from connectors.crm.salesforce.tasks import TASK, TaskWriter
 
 _SECONDS = 25.0
 _DEPLOY = "deploy deploy/salesforce, or correct the mapping; the permission set Escalation Worker shows the fields"
+_STALE = ("INVALID_FIELD", "INVALID_TYPE", "NOT_FOUND")
 _Numbered = list[tuple[int, Write]]
 
 
@@ -57,7 +58,7 @@ class Writer:
 
     def _write(self, sound: _Numbered, until: float, results: dict[int, WriteResult]) -> None:
         tasks = TaskWriter(self._client, self._info(sound), self._client.options.task_key)
-        present = look(self._client, self._wanted(sound, tasks.key), until)
+        present = self._present(self._wanted(sound, tasks.key), until)
         grouper = Grouper(self._client.options, self._schema, self._client.user_id())
         by_account: dict[str, _Numbered] = {}
         for index, write in sound:
@@ -67,6 +68,21 @@ class Writer:
         GraphWriter(self._client).write(_apart(groups, results), until, results)
         self._look_up_doubles(sound, results)
         tasks.write(self._due_tasks(by_account, results), present, until, results)
+        if any(each.reason.startswith(_STALE) for each in results.values()):
+            self._describe_anew()
+
+    def _present(self, wanted: Wanted, until: float) -> Present:
+        try:
+            return look(self._client, wanted, until)
+        except FatalError:
+            self._describe_anew()
+            raise
+
+    def _describe_anew(self) -> None:
+        """The org is not what it was when it was described: the next batch is judged by what it is now."""
+        options = self._client.options
+        for name in (ACCOUNT, TASK, options.escalation, options.note):
+            self._schema.forget(name)
 
     def _info(self, sound: _Numbered) -> ObjectInfo | None:
         return self._schema.find(TASK) if any(isinstance(each, CreateTask) for _, each in sound) else None
