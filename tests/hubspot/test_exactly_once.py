@@ -82,10 +82,10 @@ class Post:
         crm = Crm(CRM, connector or self.connector, self.rig.mapping)
         return Deliverer([CrmLane(crm)], self.store, ports or self.ports, Patience())
 
-    def run(self, deliverer: Deliverer, minutes: int = 12) -> None:
-        for _ in range(minutes):
+    def run(self, deliverer: Deliverer, minutes: int = 12, step: int = 60) -> None:
+        for _ in range(minutes * 60 // step):
             deliverer.run()
-            self.rig.time.pass_by(60)
+            self.rig.time.pass_by(step)
 
     def notes(self) -> list[str]:
         bodies = [each["properties"]["hs_note_body"] for each in self.rig.portal.objects.get("notes", {}).values()]
@@ -157,9 +157,9 @@ def test_an_answer_that_is_none_proves_nothing(post: Post, company: str, content
 
 def test_associations_that_show_late_make_no_second_note(post: Post, company: str) -> None:
     """Trap 11: the list lags for a while; nothing is sent again before the look-up lag is over."""
-    post.rig.portal.link_lag = 25.0
+    post.rig.portal.link_lag = 100.0
     post.rig.portal.faults.append(Fault(CREATE, drop_after=True))
-    post.run(post.deliverer())
+    post.run(post.deliverer(), minutes=4, step=5)
 
     assert (len(post.notes()), post.states()) == (1, [State.DONE])
 

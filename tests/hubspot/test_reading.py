@@ -17,7 +17,7 @@ from connectors.crm.hubspot.values import moment, truth
 from connectors.twins.hubspot import HubSpotTwin
 from connectors.twins.web import VirtualClock
 from tests.hubspot.conftest import Rig
-from tests.hubspot.stub import NOW
+from tests.hubspot.stub import NOW, Fault, body
 from worker.core.model import RecordKind
 from worker.core.money import Money, currency
 from worker.mapping import CrmMapping, UnmappableError
@@ -82,6 +82,27 @@ def test_a_window_proves_nothing_before_it_is_drained(rig: Rig) -> None:
 
     assert all(mark is None for mark in marks[:-1])
     assert marks[-1] is not None
+
+
+def test_a_long_absence_is_made_good_in_windows_that_each_count(rig: Rig) -> None:
+    for hours in range(1, 20):
+        rig.portal.put("companies", str(1000 + hours), NOW - timedelta(hours=hours), name="PT")
+    rig.time.pass_by(60)
+    since = NOW - timedelta(hours=20)
+    pages = list(rig.connector.pull(rig.mapping.query(RecordKind.ACCOUNT, since=Cursor(since))))
+    marks = [page.high_water.stamp for page in pages if page.high_water is not None]
+
+    assert len({row.record_id for page in pages for row in page.rows}) == 19
+    assert [mark - since for mark in marks[:3]] == [timedelta(hours=hours) for hours in (6, 12, 18)]
+    assert len(marks) == 4
+
+
+def test_a_record_whose_id_is_no_number_is_set_aside(rig: Rig, company: str) -> None:
+    strange = {**rig.portal.shown("companies", company, ["name"]), "id": "abc"}
+    rig.portal.faults.append(Fault("objects/2026-09/companies", body(200, {"results": [strange]})))
+    pages = list(rig.connector.pull(rig.mapping.query(RecordKind.ACCOUNT)))
+
+    assert [each.record_id for page in pages for each in page.bad] == ["abc"]
 
 
 def test_a_row_that_changes_while_pages_are_read_is_met_in_the_next_window(rig: Rig) -> None:

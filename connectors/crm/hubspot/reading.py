@@ -7,9 +7,9 @@ ends by HubSpot's own clock, and what the index shows late is met by the overlap
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connectors.base import BadRow, Cursor, FatalError, Page, Query, R, RetryableError
 from connectors.crm.hubspot.anchor import ANCHOR_KEY
@@ -25,6 +25,7 @@ from connectors.crm.hubspot.values import millis
 
 SEARCH_PAGE, LIST_PAGE = 200, 100
 _LONGEST_QUERY = 12_000
+_LONGEST_WINDOW = timedelta(hours=6)
 _ID = "hs_object_id"
 
 
@@ -87,16 +88,15 @@ class Reader:
             yield from self._drained(query, groups, present)
 
     def _window(self, query: Query[R], since: datetime, stamp: str, present: list[str]) -> Iterator[_Batch]:
-        settle = self._client.options.settle
-        until = self._client.server_now() - settle
-        if since > until:
-            return
-        between = _between(stamp, since, until)
-        seen: datetime | None = None
-        for batch in self._drained(query, [[between]], present):
-            seen = seen or self._client.server_now() - settle
-            yield batch
-        yield _Batch([], high_water=Cursor(min(until, seen or until)))
+        """Changes since, in windows that are each complete in themselves: what was read survives a later fault."""
+        until = self._client.server_now() - self._client.options.settle
+        while since <= until:
+            end = min(since + _LONGEST_WINDOW, until)
+            yield from self._drained(query, [[_between(stamp, since, end)]], present)
+            yield _Batch([], high_water=Cursor(end))
+            if end == until:
+                return
+            since = end
 
     def _drained(self, query: Query[R], groups: list[list[Filter]], present: list[str]) -> Iterator[_Batch]:
         """Every record of a search in the order of ids, each page a search of its own behind the last id."""
@@ -130,19 +130,15 @@ class Reader:
 
     def _everything(self, query: Query[R], present: list[str]) -> Iterator[_Batch]:
         """A list of all records; its high water is when it began. Names too long for an address go by search."""
-        began: datetime | None = None
-        names = [("properties", name) for name in present]
-        if sum(len(name) + 12 for name in present) > _LONGEST_QUERY:
-            source = self._drained(query, [], present)
+        began = self._client.server_now() - self._client.options.settle
+        if sum(len(name) + len("&properties=") for name in present) > _LONGEST_QUERY:
+            yield from self._drained(query, [], present)
         else:
-            source = self._listed(query, names)
-        start = self._client.server_now()
-        for batch in source:
-            began = began or min(start, self._client.server_now())
-            yield batch
-        yield _Batch([], high_water=Cursor((began or start) - self._client.options.settle))
+            yield from self._listed(query, present)
+        yield _Batch([], high_water=Cursor(began))
 
-    def _listed(self, query: Query[R], names: Sequence[tuple[str, str]]) -> Iterator[_Batch]:
+    def _listed(self, query: Query[R], present: list[str]) -> Iterator[_Batch]:
+        names = [("properties", name) for name in present]
         limit = str(max(1, min(query.page_size, LIST_PAGE)))
         after = ""
         while True:

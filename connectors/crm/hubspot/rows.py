@@ -116,9 +116,14 @@ def records(raws: Sequence[msgspec.Raw]) -> tuple[list[Record], list[BadRow]]:
     bad: list[BadRow] = []
     for raw in raws:
         try:
-            good.append(_record.decode(raw))
+            record = _record.decode(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             bad.append(spoilt(raw, f"not a record of HubSpot: {error}"))
+            continue
+        if record.id.isdecimal():
+            good.append(record)
+        else:
+            bad.append(spoilt(raw, "its id is no number"))
     return good, bad
 
 
