@@ -151,7 +151,8 @@ def test_a_billing_ticket_above_the_limit_escalates_its_company(shift: Shift) ->
 def test_what_a_cycle_costs(shift: Shift) -> None:
     """The floor: one search an object and one for the states; one call for flags, one for notes, one for tasks.
 
-    Ours is one more where something is written: the look at the companies just before, for a person's change.
+    Where something is written ours is one more, the look at the companies just before for a person's change, and one
+    for each further task of the same account: the writes of an account keep their order.
     """
     company = shift.twin.put("companies", name="PT", customer_health="green", hubspot_owner_id="101")
     for number in range(3):
@@ -161,15 +162,16 @@ def test_what_a_cycle_costs(shift: Shift) -> None:
     unchanged = shift.cycle()
     companies = [red(shift.twin, f"PT {number}") for number in range(40)]
     changed = shift.cycle()
-    floor_reading = {"/crm/objects/companies/search": 2, "/crm/objects/tickets/search": 2}
-    floor_writing = {
-        "/crm/objects/companies/batch/update": 1,
-        "/crm/objects/notes/batch/create": 1,
-        "/crm/objects/tasks/batch/create": 1,
-    }
+    reading = {"/crm/objects/companies/search": 2, "/crm/objects/tickets/search": 2}
+    writing = [
+        f"/crm/objects/{each}" for each in ("companies/batch/update", "notes/batch/create", "tasks/batch/create")
+    ]
+    floor = Counter(reading) + Counter(writing)
 
-    assert unchanged == floor_reading
-    assert changed == {**floor_reading, **floor_writing, "/crm/objects/companies/batch/read": 1}
+    assert unchanged == reading
+    assert (changed - floor).total() <= 2
+    assert not floor - changed
+    assert changed["/crm/objects/companies/batch/read"] == 1
     assert [shift.flag(each) for each in companies] == ["true"] * 40
     assert len(shift.notes()) == 40
     assert not shift.twin.limits.refused
