@@ -31,10 +31,11 @@ from worker.core.model import (
     TaskKind,
 )
 from worker.digest import Gathering
-from worker.render import Card, Context, Renderer, restricted
+from worker.render import Context, Renderer, restricted
 from worker.store import outbox
 from worker.store.codec import decode, encode
 from worker.store.outbox import Intent, Kind, State
+from worker.texts import Card
 from worker.wiring import Outlet
 
 _NAMESPACE = uuid.UUID("6f0d5f0e-5b1e-5c5b-9a65-0d9b8c2f7d11")

@@ -35,6 +35,8 @@ from worker.core.policy import Policy
 from worker.core.story import NO_PAST, Past
 from worker.core.turn import HANDED_OVER, WORKER
 from worker.sandbox import environment
+from worker.texts import Card, Mail, Note
+from worker.translation import load_translation
 
 NOTE_LENGTH = 30_000
 TEXT_LENGTH = 30_000
@@ -83,32 +85,6 @@ class Context:
     backtest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A note for the account's page."""
-
-    title: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """How an escalation stands now. `over`: nobody has to do anything about it any more."""
-
-    title: str
-    text: str
-    over: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """An e-mail's parts."""
-
-    subject: str
-    text: str
-    html: str
-
-
 class Renderer:
     """Renders the texts of one language, with times of one zone.
 
@@ -122,6 +98,7 @@ class Renderer:
         self._language = language
         self._environments = {each: environment(templates_dir, each, zone) for each in {language, *_SPEAKS.values()}}
         self._environment = self._environments[language]
+        self._translated = load_translation(templates_dir / language / "sentences.yaml")
 
     def check(self, samples: Iterable[Context]) -> tuple[str, ...]:
         """Every fault of the templates, when each is rendered for each of these."""
@@ -218,16 +195,22 @@ class Renderer:
             self._known = context, self._gathered(context)
         return self._known[1]
 
+    def _in_one_line(self, escalation: Escalation) -> str:
+        """Why it is escalated, short enough to be read in passing."""
+        present = [reason.detail for reason in escalation.reasons if reason.gone_at is None]
+        text = self._translated(" ".join(" ".join(present).split()))
+        return text if len(text) <= _LINE else text[: _LINE - 1] + "…"
+
     def _gathered(self, context: Context) -> dict[str, object]:
         escalation, policy = context.escalation, context.policy
         values: dict[str, object] = {
             "account": context.view.account,
             "escalation": escalation,
             "event": context.event.value,
-            "because": context.because,
+            "because": self._translated(context.because),
             "now": context.now,
             "link": context.link,
-            "questions": [each.detail for each in context.assessment.questions],
+            "questions": [self._translated(each.detail) for each in context.assessment.questions],
             "restricted": restricted(escalation, policy),
             "handed_over": context.event in HANDED_OVER,
             "document": None,
@@ -250,12 +233,12 @@ class Renderer:
             values["gaps_for"] = _gaps_for(context, escalation)
             values["lead"] = next((reason.trigger for reason in escalation.reasons), "")
             triggers = list(dict.fromkeys(reason.trigger for reason in escalation.reasons))
-            values["fields"] = document.fields
-            values["timeline"] = document.timeline
+            values["fields"] = [replace(each, text=self._translated(each.text)) for each in document.fields]
+            values["timeline"] = [replace(each, what=self._translated(each.what)) for each in document.timeline]
             values["brief"] = build_brief(context.view, escalation, policy, context.now)
             values["issue"] = ", ".join(trigger.replace("_", " ") for trigger in triggers)
             values["triggers"] = triggers
-            values["why"] = _in_one_line(escalation)
+            values["why"] = self._in_one_line(escalation)
             values["thanks"] = _helpers(context.view.account, escalation)
         return values
 
@@ -287,13 +270,6 @@ def _capped(template: jinja2.Template, values: Mapping[str, object], most: int) 
         if length > most:
             break
     return "".join(pieces)[: most + 1]
-
-
-def _in_one_line(escalation: Escalation) -> str:
-    """Why it is escalated, short enough to be read in passing."""
-    present = [reason.detail for reason in escalation.reasons if reason.gone_at is None]
-    text = " ".join(" ".join(present).split())
-    return text if len(text) <= _LINE else text[: _LINE - 1] + "…"
 
 
 def _helpers(account: Account, escalation: Escalation) -> list[str]:

@@ -1,0 +1,31 @@
+"""Rendered texts: what a note, a message in a channel and a mail consist of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note for the account's page."""
+
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """How an escalation stands now. `over`: nobody has to do anything about it any more."""
+
+    title: str
+    text: str
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """An e-mail's parts."""
+
+    subject: str
+    text: str
+    html: str

@@ -1,0 +1,78 @@
+"""The worker's own sentences in another language, by a catalogue: English form to translated form.
+
+What the core says of evidence and events is English and stands so in the trail. A form's names match as little as they
+can, on a linear engine: a customer's words are in there. What no form fits stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import re2
+
+from worker.documents import read_document
+
+_NAME = re.compile(r"\\\{([a-z]+)\\\}")
+_SLOT = re.compile(r"\{([a-z]+)\}")
+_END = r"(?:(?P<gap>[;.]? +|; )|$)"
+_BREAK = re.compile(r"(?<=[.?!;]) +")
+_TRANSLATED = "more"
+_LONGEST = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    pattern: re2._Regexp
+    translated: str
+
+
+class Translation:
+    """One language's catalogue. Without a file everything stays English."""
+
+    def __init__(self, forms: Mapping[str, str] | None = None, words: Mapping[str, str] | None = None) -> None:
+        longest_first = sorted((forms or {}).items(), key=lambda form: -len(_NAME.sub("", re.escape(form[0]))))
+        self._forms = tuple(_Form(_compiled(english), other) for english, other in longest_first)
+        self._words = dict(words or {})
+
+    def __call__(self, text: str) -> str:
+        """The text, sentence by sentence."""
+        told, rest = list[str](), text[:_LONGEST]
+        while self._forms and rest:
+            piece, rest = self._next(rest)
+            told.append(piece)
+        return "".join(told) + rest + text[_LONGEST:]
+
+    def _next(self, text: str) -> tuple[str, str]:
+        for form in self._forms:
+            found = form.pattern.match(text)
+            if found:
+                values = {name: self._value(name, value) for name, value in found.groupdict().items() if name != "gap"}
+                told = _SLOT.sub(lambda slot: values.get(slot[1], slot[0]), form.translated)  # noqa: B023  used at once
+                return told + (found["gap"] or ""), text[found.end() :]
+        cut = _BREAK.search(text)
+        return (text, "") if cut is None else (text[: cut.end()], text[cut.end() :])
+
+    def _value(self, name: str, value: str) -> str:
+        return self(value) if name == _TRANSLATED else self._words.get(value, value)
+
+
+def _compiled(english: str) -> re2._Regexp:
+    names = _NAME.sub(r"(?P<\1>.+?)", re.escape(english))
+    return re2.compile("(?s)^" + names.replace("(?P<more>.+?)", "(?P<more>.+)") + _END)
+
+
+def load_translation(path: Path) -> Translation:
+    """The catalogue at `path`. Raises FaultyDocumentError for a file that is not YAML of this form."""
+    if not path.is_file():
+        return Translation()
+    document = read_document(path)
+    value = document.value if isinstance(document.value, dict) else {}
+    tables = {name: value.get(name) or {} for name in ("sentences", "words")}
+    return Translation(_texts(tables["sentences"]), _texts(tables["words"]))
+
+
+def _texts(table: object) -> dict[str, str]:
+    return {str(key): str(value) for key, value in table.items()} if isinstance(table, dict) else {}
