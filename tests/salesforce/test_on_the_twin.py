@@ -237,3 +237,20 @@ def test_a_password_in_the_wrong_place_is_a_matter_of_settings(rehearsal: Rehear
     assert found.severity is Severity.ERROR
     assert "invalid_client" in found.detail
     assert "wrong" not in found.detail
+
+
+def test_a_full_batch_is_looked_up_in_parts(rehearsal: Rehearsal, mapping: CrmMapping) -> None:
+    """No query grows beyond what one may be, no composite beyond five of them."""
+    ids = rehearsal.accounts(450)
+    notes: list[Write] = [note(each, f"n{number}") for number, each in enumerate(ids)]
+    first = {each.result for each in rehearsal.connector.write(notes)}
+    tasks: list[Write] = [
+        CreateTask(f"t{number}", each, f"p{number}@acme.id", "call", "body", START) for number, each in enumerate(ids)
+    ]
+    second = {each.result for each in rehearsal.connector.write(tasks)}
+    again = {each.result for each in rehearsal.connector.write([*notes[:225], *tasks[:225]])}
+
+    assert len(ids) == rehearsal.connector.capabilities().batch_size
+    assert (first, second, again) == ({Result.APPLIED}, {Result.APPLIED}, {Result.ALREADY_APPLIED})
+    assert len(rehearsal.connector.find([f"n{number}" for number in range(500)])) == 450
+    assert rehearsal.connector.count(["t7", "none"]) == {"t7": 1, "none": 0}

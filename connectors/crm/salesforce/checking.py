@@ -135,7 +135,8 @@ class Checker:
         if unique and not (field.unique and field.external_id):
             detail = "is not a unique external id: a repeated note could not be told from a new one"
             return Finding(Severity.ERROR, f"{name}.{key}", detail, _DEPLOY)
-        return Finding(Severity.OK, f"{name}.{key}", "there: the same key twice makes one record")
+        found = "the same key twice makes one record" if unique else "a task that is there is found by it"
+        return Finding(Severity.OK, f"{name}.{key}", f"there: {found}")
 
     def _probes(self) -> Iterator[Finding]:
         """What Salesforce's documentation leaves open, looked at in this org."""
