@@ -15,8 +15,9 @@ def hushed(
     view: AccountView, assessment: Assessment, current: Escalation | None, now: datetime
 ) -> tuple[tuple[Silence, Signal], ...]:
     """The signals that a silence holds back now, each with the silence that ends last."""
-    reasons = current.reasons if current is not None and current.open else ()
-    known = frozenset(reason.fingerprint for reason in reasons)
+    known = frozenset[str]() if current is None else current.dismissed
+    if current is not None and current.open:
+        known |= {reason.fingerprint for reason in current.reasons}
     standing = sorted(view.silences, key=lambda silence: silence.until, reverse=True)
     held: list[tuple[Silence, Signal]] = []
     for signal in assessment.signals:
