@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from connectors.base import FatalError
 from connectors.twins.salesforce import SalesforceTwin
 from connectors.twins.web import Clock
 from worker.portfolio import Portfolio, Record
@@ -25,10 +26,13 @@ RATES = {"USD": Decimal("0.0000625"), "CHF": Decimal("0.000055")}
 def salesforce_org(clock: Clock | None = None, port: int = 0, source: Path = SOURCE) -> SalesforceTwin:
     """An org of many currencies, with our metadata and an integration user that has nothing but our permission sets.
 
-    Raises FileNotFoundError where the metadata is not.
+    Raises FatalError where the metadata is not.
     """
     if not (source / "sfdx-project.json").is_file():
-        raise FileNotFoundError(f"{source} has no sfdx-project.json: start from a checkout of the repository")
+        told = f"there is no metadata of an org in {source}"
+        raise FatalError(
+            told, "start from a checkout of the repository: deploy/salesforce does not come with the package"
+        )
     folders = [source / "force-app", source / "customer-success"]
     return SalesforceTwin(clock, port, metadata=folders, permission_sets=PERMISSION_SETS, rates=RATES)
 
