@@ -3,10 +3,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
   command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-SEEDS ?= 100
+SEEDS ?= 300
 JOBS ?= 2
 
-.PHONY: demo demo-reset run test lint simulate bench locks clean help
+.PHONY: demo demo-reset run test lint simulate simulate-each bench locks clean help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -36,6 +36,7 @@ demo-reset:  ## forget the demo's CRM, state and messages
 test: $(VENV)/.dev lint  ## every check and every test
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs $(JOBS)
+	@$(BIN)/python -m tests.simulation --exhaustive 12 --jobs $(JOBS)
 
 lint: $(VENV)/.dev  ## style, types, import contracts
 	@$(BIN)/ruff check .
@@ -45,6 +46,9 @@ lint: $(VENV)/.dev  ## style, types, import contracts
 
 simulate: $(VENV)/.dev  ## SEEDS=10000 histories of two workers under faults
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs $(JOBS)
+
+simulate-each: $(VENV)/.dev  ## every operation of a reference history fails once, in every flavour
+	@$(BIN)/python -m tests.simulation --exhaustive 1 --jobs $(JOBS)
 
 bench: $(VENV)/.dev  ## CPU, memory and rows against a bare read-and-decode floor
 	@$(BIN)/python -m tests.bench

@@ -126,7 +126,8 @@ class Decider:
                 report.held.append((mark.account_id, opening))
                 return
             self._save(tx, situation, decision, now)
-            progress.clear_dirty(tx, self._crm.name, mark)
+            if complete or situation.current is None:
+                progress.clear_dirty(tx, self._crm.name, mark)
         report.decided += 1
         report.changed += bool(decision.trail)
         if opening is not None:
@@ -161,12 +162,14 @@ class Decider:
     def _save(self, tx: Connection, situation: Situation, decision: Decision, now: datetime) -> None:
         account = situation.view.account
         self._set_aside(tx, account.id, situation.set_aside, now)
-        if situation.confirmed is not None:
-            progress.confirm_flag(tx, self._crm.name, account.id, situation.confirmed, situation.observed.read_at)
+        seen = situation.confirmed
+        if seen is not None and seen.written is not None and seen.written_at is not None:
+            progress.confirm_flag(tx, self._crm.name, account.id, seen.written, seen.written_at)
         asked = situation.view.asked | decision.asked
-        timed = decision.next_at is not None or situation.timer is not None
+        next_at = self._next_look(situation, decision, now)
+        timed = next_at is not None or situation.timer is not None
         if timed or asked != situation.view.asked or decision.escalation is not None:
-            progress.remember(tx, self._crm.name, account.id, decision.next_at, asked)
+            progress.remember(tx, self._crm.name, account.id, next_at, asked)
         escalation = decision.escalation
         if escalation is not None and escalation != situation.current:
             escalation = escalations.save(tx, self._crm.name, escalation)
@@ -174,6 +177,14 @@ class Decider:
         trails.record(tx, self._crm.name, account.id, subject.escalation_id, decision.trail, self._policy.version)
         silences.held(tx, self._crm.name, account.id, decision.silenced, now)
         self._enqueue(tx, subject, situation, decision, now)
+
+    def _next_look(self, situation: Situation, decision: Decision, now: datetime) -> datetime | None:
+        """When to decide again although nothing changes: soon, while the CRM shows another flag than a late write."""
+        observed = situation.observed
+        if observed.pending is None or observed.pending == observed.flag:
+            return decision.next_at
+        soon = now + self._surveyor.settle
+        return soon if decision.next_at is None else min(soon, decision.next_at)
 
     def _enqueue(
         self, tx: Connection, subject: Subject, situation: Situation, decision: Decision, now: datetime

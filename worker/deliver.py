@@ -8,37 +8,23 @@ sent again. A look-up that fails is not "not found".
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 from tenacity import RetryCallState, Retrying, retry_if_result
 
-from connectors.base import (
-    Capabilities,
-    ConnectorError,
-    CreateNote,
-    CreateTask,
-    FatalError,
-    Message,
-    Posting,
-    Result,
-    RetryableError,
-    UpdateRecord,
-    Write,
-    WriteResult,
-)
+from connectors.base import ConnectorError, FatalError, Result, RetryableError, WriteResult
 from worker.core.model import Channel
 from worker.effects import FlagWrite
 from worker.fallback import Fallback
+from worker.lanes import Lane, OutletLane
 from worker.ports import Ports
 from worker.store import outbox, progress
 from worker.store.codec import decode
 from worker.store.database import Store, StoreError
 from worker.store.outbox import Delivery, Kind, State
-from worker.wiring import Crm, Outlet
 
 _ROUNDS = 200
 _TOGETHER = 3
@@ -67,95 +53,6 @@ class Patience:
         return min(self.most, doubled) * draw
 
 
-class Lane(ABC):
-    """One target: how its effects are sent and looked up."""
-
-    name: str
-    batch_size: int
-
-    @abstractmethod
-    def capabilities(self) -> Capabilities:
-        """What the target can do."""
-
-    @abstractmethod
-    def send(self, deliveries: Sequence[Delivery], thread_refs: Mapping[str, str]) -> Sequence[WriteResult]:
-        """Send, one result each."""
-
-    @abstractmethod
-    def find(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:
-        """Which keys are there, with remote ids."""
-
-    def can_be_repeated(self, delivery: Delivery) -> bool:
-        """Whether sending again does no harm even if the first one arrived."""
-        return self.capabilities().exactly_once or delivery.intent.kind is Kind.FLAG
-
-
-class CrmLane(Lane):
-    """Writes to a CRM."""
-
-    def __init__(self, crm: Crm) -> None:
-        self.name = crm.name
-        self.batch_size = crm.connector.capabilities().batch_size
-        self._crm = crm
-
-    def capabilities(self) -> Capabilities:  # noqa: D102
-        return self._crm.connector.capabilities()
-
-    def send(self, deliveries: Sequence[Delivery], thread_refs: Mapping[str, str]) -> Sequence[WriteResult]:  # noqa: ARG002, D102
-        return self._crm.connector.write([self._write(delivery) for delivery in deliveries])
-
-    def _write(self, delivery: Delivery) -> Write:
-        intent = delivery.intent
-        if intent.kind is Kind.NOTE:
-            return decode(intent.payload, CreateNote)
-        if intent.kind is Kind.TASK:
-            return decode(intent.payload, CreateTask)
-        wanted = decode(intent.payload, FlagWrite)
-        mapping = self._crm.mapping
-        expect = mapping.flag_values(wanted.expect) if self.capabilities().conditional else None
-        return UpdateRecord(
-            intent.key, mapping.flag_object(), intent.account_id, mapping.flag_values(wanted.flag), expect
-        )
-
-    def find(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:  # noqa: D102
-        accounts = dict.fromkeys(delivery.intent.account_id for delivery in deliveries)
-        return self._crm.connector.find([delivery.intent.key for delivery in deliveries], list(accounts))
-
-
-class OutletLane(Lane):
-    """Messages to a channel."""
-
-    def __init__(self, outlet: Outlet) -> None:
-        self.name = outlet.name
-        self.batch_size = 1
-        self.channel: Channel = outlet.channel
-        self._notifier = outlet.notifier
-
-    def capabilities(self) -> Capabilities:  # noqa: D102
-        return self._notifier.capabilities()
-
-    def send(self, deliveries: Sequence[Delivery], thread_refs: Mapping[str, str]) -> Sequence[WriteResult]:  # noqa: D102
-        return [self._notifier.send(_threaded(delivery, thread_refs)) for delivery in deliveries]
-
-    def find(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:  # noqa: D102
-        since = min(delivery.created_at for delivery in deliveries)
-        return self._notifier.find([delivery.intent.key for delivery in deliveries], since)
-
-    def can_be_repeated(self, delivery: Delivery) -> bool:
-        """Anything but an edit would be a second message; and an edit without a thread went out as a message."""
-        editing = decode(delivery.intent.payload, Message).posting is Posting.EDIT
-        return self.capabilities().exactly_once or (editing and not self.capabilities().finds)
-
-
-def _threaded(delivery: Delivery, thread_refs: Mapping[str, str]) -> Message:
-    """The message with the thread it belongs to; without one (the first was refused) it stands for itself."""
-    message = replace(decode(delivery.intent.payload, Message), repeated=delivery.reason.startswith(outbox.REPEATED))
-    if message.posting is Posting.POST:
-        return message
-    ref = thread_refs.get(delivery.intent.escalation_id, "")
-    return replace(message, thread_ref=ref) if ref else replace(message, posting=Posting.POST)
-
-
 @dataclass(slots=True)
 class LaneReport:
     """What delivering on one lane came to."""
@@ -171,13 +68,21 @@ class LaneReport:
 
 @dataclass(slots=True)
 class _Batch:
-    """What is left of a claimed batch."""
+    """What is left of a claimed batch, in its order. `held`: streams whose earlier effect has no answer yet."""
 
     left: list[Delivery]
     refs: Mapping[str, str]
     expires: float
     retry_after: dict[int, timedelta] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
+
+    def parts(self) -> list[list[Delivery]]:
+        """What is sent in one call each: all at once, until an item may be what spoils the batch."""
+        may_go = [each for each in self.left if each.intent.stream not in self.held]
+        if any(each.attempt > _TOGETHER for each in may_go):
+            return [[each] for each in may_go]
+        return [may_go] if may_go else []
 
 
 class Deliverer:
@@ -303,34 +208,45 @@ class Deliverer:
 
     def _attempt(self, lane: Lane, batch: _Batch, report: LaneReport) -> bool:
         """Send what is left; True when something is left that may be sent again at once."""
-        self._ports.at("send:before")
-        if self._late(batch, 0.0):
-            return False
-        results = self._send(lane, batch)
-        self._ports.at("send:after")
-        left = []
-        for delivery, result in zip(batch.left, results, strict=True):
-            if result.result is Result.RETRY:
-                left.append(delivery)
-                batch.reasons[delivery.ordinal] = result.reason
-                batch.retry_after[delivery.ordinal] = result.retry_after or timedelta(0)
-            else:
-                self._settle(lane, delivery, result, report)
-        batch.left = left
-        return bool(left)
+        late: set[str] = set()
+        for part in batch.parts():
+            ready = [each for each in part if each.intent.stream not in late]
+            if not ready:
+                continue
+            self._ports.at("send:before")
+            if self._late(batch, 0.0):
+                return False
+            results = self._send(lane, ready, batch.refs)
+            self._ports.at("send:after")
+            for delivery, result in zip(ready, results, strict=True):
+                if self._take_answer(lane, batch, delivery, result, report):
+                    late.add(delivery.intent.stream)
+        return any(each.intent.stream not in batch.held for each in batch.left)
 
-    def _send(self, lane: Lane, batch: _Batch) -> Sequence[WriteResult]:
-        if len(batch.left) > 1 and any(delivery.attempt > _TOGETHER for delivery in batch.left):
-            return [result for each in batch.left for result in self._send(lane, replace(batch, left=[each]))]
+    def _take_answer(
+        self, lane: Lane, batch: _Batch, delivery: Delivery, result: WriteResult, report: LaneReport
+    ) -> bool:
+        """Settle one effect, or keep it for another try. True when the later ones of its stream must wait."""
+        if result.result is Result.RETRY:
+            batch.reasons[delivery.ordinal] = result.reason
+            batch.retry_after[delivery.ordinal] = result.retry_after or timedelta(0)
+            return True
+        batch.left.remove(delivery)
+        self._settle(lane, delivery, result, report)
+        if result.result is Result.UNKNOWN:
+            batch.held.add(delivery.intent.stream)
+        return result.result is Result.UNKNOWN
+
+    def _send(self, lane: Lane, deliveries: Sequence[Delivery], refs: Mapping[str, str]) -> Sequence[WriteResult]:
         try:
-            results = lane.send(batch.left, batch.refs)
+            results = lane.send(deliveries, refs)
         except ConnectorError:
             raise
         except Exception as error:  # noqa: BLE001  whatever a target's library throws, the effect may be there
-            return [WriteResult(Result.UNKNOWN, reason=f"{type(error).__name__}")] * len(batch.left)
-        if len(results) != len(batch.left):
-            reason = f"{len(results)} results for {len(batch.left)} writes"
-            return [WriteResult(Result.UNKNOWN, reason=reason)] * len(batch.left)
+            return [WriteResult(Result.UNKNOWN, reason=f"{type(error).__name__}")] * len(deliveries)
+        if len(results) != len(deliveries):
+            reason = f"{len(results)} results for {len(deliveries)} writes"
+            return [WriteResult(Result.UNKNOWN, reason=reason)] * len(deliveries)
         return results
 
     def _settle(self, lane: Lane, delivery: Delivery, result: WriteResult, report: LaneReport) -> None:
@@ -397,9 +313,3 @@ class Deliverer:
         if over:
             del self._first_seen[delivery.ordinal, delivery.attempt]
         return over
-
-
-def lanes_of(crms: Iterable[Crm], outlets: Iterable[Outlet]) -> tuple[Lane, ...]:
-    """Every target, the CRMs first: people shall find the flag when the message reaches them."""
-    crm_lanes: list[Lane] = [CrmLane(crm) for crm in crms]
-    return (*crm_lanes, *(OutletLane(outlet) for outlet in outlets))

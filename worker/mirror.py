@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import Connection
 
 from connectors.base import Page, Row
 from worker.core.model import AccountId, ConnectorName, RecordKind
 from worker.mapping import CrmMapping, UnmappableError
 from worker.store import facts, progress
+from worker.store.codec import micros
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class Mirror:
         rows = list({row.record_id: row for row in page.rows}.values())
         before = _NOTHING if first_load else self._before(tx, kind, rows)
         touched = _Touched()
-        versions = self._versions(kind, rows, before, touched)
+        versions = self._versions(kind, rows, before, touched, began)
         facts.append(tx, self._connector, kind, versions, began)
         if not first_load:
             progress.release_from_quarantine(
@@ -74,7 +76,7 @@ class Mirror:
         return _Before(facts.known(tx, self._connector, kind, ids), watched, first_load=False)
 
     def _versions(
-        self, kind: RecordKind, rows: Sequence[Row], before: _Before, touched: _Touched
+        self, kind: RecordKind, rows: Sequence[Row], before: _Before, touched: _Touched, began: datetime
     ) -> list[facts.Version]:
         look = self._account if kind is RecordKind.ACCOUNT else self._attached
         content, known = self._mapping.content, before.known
@@ -83,13 +85,26 @@ class Mirror:
         for row in rows:
             body, digest = content(kind, row)
             last = known.get(row.record_id)
-            if last is None or not _same(last, digest, row, watched):
+            if last is None or not (_same(last, digest, row, watched) or self._overtaken(last, row, began)):
                 account_id, bug_key = look(kind, row, last, before, touched)
                 seq = 1 if last is None else last.seq + 1
                 versions.append(
                     facts.Version(row.record_id, seq, account_id, bug_key, row.modified_at, digest, body, row.deleted)
                 )
         return versions
+
+    def _overtaken(self, last: facts.Known, row: Row, began: datetime) -> bool:
+        """Whether a newer read has stored a newer version already: this page was read before, by a worker that froze.
+
+        Only both together say so: a clock may be set back, and a CRM may be restored from a backup.
+        """
+        if micros(began) >= last.seen_at:
+            return False
+        try:
+            stored = self._mapping.stamp(msgspec.structs.replace(row, modified_at=last.modified))
+            return self._mapping.stamp(row) <= stored
+        except UnmappableError:
+            return False
 
     def _account(
         self, kind: RecordKind, row: Row, last: facts.Known | None, before: _Before, touched: _Touched

@@ -6,8 +6,8 @@ Reads only. A record that cannot be understood is set aside and named; the last 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -39,6 +39,11 @@ from worker.wiring import Crm
 
 _VERSIONS_TOLD = 60
 """Versions of an account that are looked through for health moves."""
+_FLAG_FIELDS = tuple(each.name for each in fields(Flag))
+_OURS_ALONE = ("reason", "opened_at", "due_at")
+"""Fields of the flag whose exact value nobody else would come to."""
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before any read: what is shown now is newer than that write."""
 
 
 class Detector(Protocol):
@@ -61,7 +66,7 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Everything that one decision rests on. `confirmed` is a flag of ours that the CRM showed by itself.
+    """Everything that one decision rests on. `confirmed` tells of a flag of ours that the CRM showed by itself.
 
     `timer` is when the account was to be looked at again.
     """
@@ -71,7 +76,7 @@ class Situation:
     current: Escalation | None
     observed: Observed
     set_aside: tuple[SetAside, ...] = ()
-    confirmed: Flag | None = None
+    confirmed: progress.Watch | None = None
     timer: datetime | None = None
 
 
@@ -82,7 +87,7 @@ class Surveyor:
         self._crm = crm
         self._policy = policy
         self._detector = detector
-        self._settle = settle
+        self.settle = settle
 
     def situation(self, tx: Connection, account_id: AccountId, now: datetime, *, complete: bool) -> Situation | None:
         """What is known of an account now, None when it was never understood. Reads only."""
@@ -109,7 +114,7 @@ class Surveyor:
             current=None if current is None else replace(current, written=watch.written),
             observed=self._observed(tx, account, account_fact, watch, now),
             set_aside=tuple(set_aside),
-            confirmed=None if seen is None else seen.written,
+            confirmed=seen,
             timer=watch.next_at,
         )
 
@@ -180,9 +185,13 @@ class Surveyor:
         """A write whose answer was lost, seen in the CRM: it is ours, not a person's doing."""
         if watch.written == account.flag:
             return None
-        for payload in outbox.unconfirmed_flags(tx, self._crm.name, account.id):
-            if decode(payload, FlagWrite).flag == account.flag:
+        unconfirmed = [decode(each, FlagWrite) for each in outbox.unconfirmed_flags(tx, self._crm.name, account.id)]
+        for write in unconfirmed:
+            if write.flag == account.flag:
                 return replace(watch, written=account.flag, written_at=fact.seen_at)
+        for write in unconfirmed:
+            if _left_its_mark(write, account.flag):
+                return replace(watch, written=write.flag, written_at=_LONG_AGO)
         return None
 
     def _observed(
@@ -196,14 +205,21 @@ class Surveyor:
             return Observed(account.flag, fact.seen_at)
         if fact.seen_at <= watch.written_at:
             return Observed(account.flag, fact.seen_at, self._unless_lost(watch, now))
-        recent = now < watch.written_at + self._settle
+        recent = now < watch.written_at + self.settle
         return Observed(account.flag, fact.seen_at, watch.written if recent else None, doubtful=recent)
 
     def _unless_lost(self, watch: progress.Watch, now: datetime) -> Flag | None:
         """The flag as written, until reads that began long after the write still do not show it."""
-        settled = (watch.written_at or now) + self._settle
+        settled = (watch.written_at or now) + self.settle
         lost = watch.read_at is not None and watch.read_at > settled and now > settled
         return None if lost else watch.written
+
+
+def _left_its_mark(write: FlagWrite, shown: Flag) -> bool:
+    """Whether the CRM shows what only this write can have put there, although a person has changed the rest since."""
+    changed = [name for name in _FLAG_FIELDS if getattr(write.flag, name) != getattr(write.expect, name)]
+    telling = [name for name in changed if name in _OURS_ALONE] or changed
+    return all(getattr(write.flag, name) == getattr(shown, name) for name in telling)
 
 
 __all__ = ["Detector", "SetAside", "Situation", "Surveyor"]

@@ -197,6 +197,21 @@ def test_l1_ends_by_itself_and_comes_back_as_the_same_story(world, make) -> None
     assert again.escalation.reopened_from == ended.escalation.id
 
 
+def test_evidence_that_came_after_a_persons_no_is_not_covered_by_it(world, make) -> None:
+    """Both are seen in the same reading: the flag was taken away before the case was opened."""
+    world.step(make.red())
+    world.flag = replace(world.flag, escalated=False)
+    case = make.case(category="legal_compliance", opened_at=make.now + timedelta(minutes=9))
+    account = replace(make.red().account, modified_at=make.now + timedelta(minutes=5))
+    ended = world.step(make.view(account=account, cases=(case,)), after=timedelta(minutes=20))
+    opened = world.step()
+
+    assert ended.escalation.outcome is Outcome.WITHDRAWN
+    assert ended.next_at == world.now
+    assert [entry.event for entry in opened.trail] == [Event.OPENED]
+    assert opened.escalation.level is Level.L3
+
+
 def test_an_incomplete_view_clears_nothing(world, make) -> None:
     world.step(make.red())
     world.say(wish=Wish.ACKNOWLEDGED)
@@ -278,7 +293,9 @@ def test_whatever_happens_the_promises_hold(make, steps) -> None:
             world.flag = replace(world.flag, escalated=False)
         before = world.current
         account = make.account(
-            health=Health(step["health"], as_of=world.now), override=Override(step["wish"], outcome_note="n")
+            health=Health(step["health"], as_of=world.now),
+            override=Override(step["wish"], outcome_note="n"),
+            modified_at=world.now,
         )
         disputes = () if step["dispute"] is None else (make.dispute(step["dispute"]),)
         cases = (make.case(category="legal_compliance"),) if step["legal"] else ()

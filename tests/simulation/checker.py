@@ -1,123 +1,173 @@
-"""What must hold at the end of a history, read from the world alone. The numbers are the guarantees'."""
+"""What must hold at the end of a history, read from the world alone. The numbers are the guarantees'.
+
+I14 alone also reads what the operator's commands show, because that is what it promises.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connectors.base import Message, Posting
-from tests.simulation.world import START, World
+from tests.simulation.stories import STORIES, Story
+from tests.simulation.world import World
 
-WANTED = {"red": "L2", "late": "L2", "dispute": "L2", "legal": "L3", "acknowledge": "L2", "worse": "L3"}
-NEVER_AGAIN = ("untick", "false_alarm")
 OWN_FIELDS = {
     *("escalated", "escalation_level", "escalation_reason", "escalation_opened_at", "escalation_due_at"),
     *("escalation_status", "escalation_owner"),
 }
+LATE = timedelta(minutes=20)
+"""Two cycles at the slowest pace: nothing may be later than that once nothing goes wrong."""
 
 
-def violations(history: object) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the operator's commands show."""
+
+    aside: tuple[str, ...]
+    refused: frozenset[str]
+    failed: frozenset[str]
+    pending: tuple[str, ...]
+
+
+def violations(world: World, told: Mapping[str, str], shown: Shown, tolerance: timedelta) -> list[str]:
     """Every broken guarantee, in words."""
-    world: World = history.world  # type: ignore[attr-defined]
-    checks = (_escalated, _once, _mails, _people, _invented, _clocks, _order)
-    return [line for check in checks for line in check(world)]
+    checks = (_ends, _once, _mails, _people, _invented, _load)
+    lines = [line for check in checks for line in check(world, told)]
+    return [*lines, *_order(world, tolerance), *_clocks(world, told, tolerance), *_visible(told, shown)]
 
 
-def _accounts(world: World, *stories: str) -> Iterator[str]:
-    return (key for key, story in world.stories.items() if story in stories)
+def _stories(told: Mapping[str, str]) -> Iterator[tuple[str, Story]]:
+    return ((key, STORIES[name]) for key, name in told.items())
 
 
-def _escalated(world: World) -> Iterator[str]:
-    """I1, I5, I7, I8: what stayed visible is flagged at the end, at least as high as the policy says."""
-    for key in _accounts(world, *WANTED):
+def _ends(world: World, told: Mapping[str, str]) -> Iterator[str]:
+    """I1, I5, I7, I8: what stayed visible is flagged as the policy says, noted and told."""
+    noted = {note.account_id for note in world.notes}
+    for key, story in _stories(told):
+        if not story.ends or not story.evidence or (not story.seen and (world.slept or key not in noted)):
+            continue
         fields = world.truth(key)
-        if not fields.get("escalated"):
-            yield f"I1 {key} ({world.stories[key]}) is not flagged at the end"
-        elif str(fields.get("escalation_level")) < WANTED[world.stories[key]]:
-            yield f"I5 {key} ({world.stories[key]}) stands at {fields.get('escalation_level')}"
-        if not any(note.account_id == key for note in world.notes):
-            yield f"I1 {key} has no note"
+        level, status = str(fields.get("escalation_level") or ""), fields.get("escalation_status")
+        escalated = bool(fields.get("escalated"))
+        name = f"{key} ({told[key]})"
+        if escalated != bool(story.level):
+            yield f"I1 {name} is {'' if escalated else 'not '}flagged at the end"
+        elif escalated and (level < story.level or (story.exact and level != story.level)):
+            yield f"I5 {name} stands at {level}"
+        elif story.status and status != story.status:
+            yield f"I5 {name} is {status} instead of {story.status}"
+        if key not in noted:
+            yield f"I1 {name} has no note"
         if not any(f"- {fields['name']} -" in message.subject for _, message in world.posts):
-            yield f"I1 {key} was not told in the channel"
+            yield f"I1 {name} was not told in the channel"
+        if not any(f"- {fields['name']} -" in message.subject for _, message in world.mails):
+            yield f"I4 {name} was not mailed"
 
 
-def _once(world: World) -> Iterator[str]:
-    """I2, I3, I9: each note, task and post once."""
+def _once(world: World, told: Mapping[str, str]) -> Iterator[str]:
+    """I2, I3, I9, I11: each note, task and post once."""
+    posts = [message.key for _, message in world.posts if message.posting is not Posting.EDIT]
     for what, keys in (
         ("I2 note", [note.key for note in world.notes]),
         ("I2 task", [task.key for task in world.tasks]),
-        ("I3 post", [message.key for _, message in world.posts]),
+        ("I3 post", posts),
     ):
-        for key, count in Counter(keys).items():
-            if count > 1:
-                yield f"{what} {key} came {count} times"
-    opened = Counter((note.account_id, note.title, note.at) for note in world.notes)
+        yield from (f"{what} {key} came {count} times" for key, count in Counter(keys).items() if count > 1)
+    noted = Counter((note.account_id, note.title, note.at) for note in world.notes)
+    yield from (f"I2 {account}: {title} was noted {n} times" for (account, title, _), n in noted.items() if n > 1)
+    opened = Counter(note.account_id for note in world.notes if note.title.endswith(": Escalated"))
     yield from (
-        f"I2 {account}: {title} was noted {count} times" for (account, title, _), count in opened.items() if count > 1
+        f"I2 {account} was escalated {n} times" for account, n in opened.items() if n > STORIES[told[account]].times
     )
 
 
-def _mails(world: World) -> Iterator[str]:
-    """I4: every post's event was mailed; repeats only where the answer was lost."""
-    keys = Counter(message.key for _, message in world.mails)
-    repeats = sum(count - 1 for count in keys.values())
-    if repeats > world.ambiguous_mails + world.kills:
-        yield f"I4 {repeats} repeated mails, {world.ambiguous_mails} answers lost"
-    flagged = {world.truth(key)["name"] for key in _accounts(world, *WANTED)}
-    mailed = " ".join(message.subject for _, message in world.mails)
-    yield from (f"I4 {name} was not mailed" for name in flagged if f"- {name} -" not in mailed)
+def _mails(world: World, told: Mapping[str, str]) -> Iterator[str]:
+    """I4: a repeated mail only where an answer was lost, and it is the same mail."""
+    first: dict[str, Message] = {}
+    repeats = 0
+    for _, message in world.mails:
+        repeats += message.key in first
+        if first.setdefault(message.key, replace(message, repeated=False)) != replace(message, repeated=False):
+            yield f"I4 mail {message.key} came in two wordings"
+    if repeats > world.mails_in_doubt + world.kills:
+        yield f"I4 {repeats} repeated mails, {world.mails_in_doubt} answers lost"
 
 
-def _people(world: World) -> Iterator[str]:
-    """I6: what a person said stands, and their fields are never written."""
-    for key in _accounts(world, *NEVER_AGAIN):
-        said = world.unticked.get(key) or world.said.get(key)
-        if said is not None and world.truth(key).get("escalated"):
-            yield f"I6 {key} is flagged again although a person said no at {said}"
+def _people(world: World, told: Mapping[str, str]) -> Iterator[str]:
+    """I6: people's fields are never written; what they said stands (that is part of each story's end)."""
     foreign = set(world.written_by_worker) - OWN_FIELDS
     if foreign:
         yield f"I6 the worker wrote {sorted(foreign)}"
 
 
-def _invented(world: World) -> Iterator[str]:
-    """I12: nothing for accounts that never had evidence."""
-    for key in _accounts(world, "quiet"):
-        if world.truth(key).get("escalated") or any(note.account_id == key for note in world.notes):
-            yield f"I12 {key} was escalated without evidence"
+def _invented(world: World, told: Mapping[str, str]) -> Iterator[str]:
+    """I12: nothing without evidence, and nothing leaves while its intent cannot be saved."""
+    noted = {note.account_id for note in world.notes}
+    for key, story in _stories(told):
+        if not story.evidence and (world.truth(key).get("escalated") or key in noted):
+            yield f"I12 {key} ({told[key]}) was escalated"
+    for began, ended in world.disk_full:
+        late = [at for at in world.effects if began + timedelta(minutes=1) < at < ended]
+        if late:
+            yield f"I12 {len(late)} effects between {began} and {ended}, when no intent could be saved"
 
 
-def _clocks(world: World) -> Iterator[str]:
-    """I13: nothing moves up before it is due, and nobody is passed over who has acknowledged."""
+def _clocks(world: World, told: Mapping[str, str], tolerance: timedelta) -> Iterator[str]:
+    """I13: nothing moves up before it is due, everything moves up once it is, and only the latest step is told."""
     writes: dict[str, list[tuple[datetime, dict[str, object]]]] = defaultdict(list)
     for at, key, fields in world.flag_writes:
         writes[key].append((at, fields))
-    for key in _accounts(world, "red", "late", "acknowledge"):
-        for (_, before), (at, after) in zip(writes[key], writes[key][1:], strict=False):
-            risen = str(after.get("escalation_level") or "") > str(before.get("escalation_level") or "L9")
-            due = str(before.get("escalation_due_at") or "")
-            if risen and due and at < datetime.fromisoformat(due):
-                yield f"I13 {key} rose at {at}, before {due}"
-        said = world.said.get(key)
-        late = [at for at, fields in writes[key] if said and at > said + timedelta(minutes=20)]
-        if world.stories[key] == "acknowledge" and said and said < START + timedelta(hours=2) and late:
-            risen_to = world.truth(key).get("escalation_status")
-            if risen_to != "acknowledged":
-                yield f"I13 {key} was acknowledged at {said} and stands at {risen_to}"
+    for key, name in told.items():
+        if name in ("red", "late", "dispute"):
+            for (_, before), (at, after) in zip(writes[key], writes[key][1:], strict=False):
+                due = datetime.fromisoformat(str(before.get("escalation_due_at")))
+                if str(after.get("escalation_level")) > str(before.get("escalation_level")) and at < due - tolerance:
+                    yield f"I13 {key} rose at {at}, before {due}"
+        fields = world.truth(key)
+        due_at, waits = fields.get("escalation_due_at"), fields.get("escalation_status") == "open"
+        moves = STORIES[name].ends and STORIES[name].evidence and name != "raises"
+        if moves and waits and due_at and datetime.fromisoformat(str(due_at)) < world.now - LATE - tolerance:
+            yield f"I13 {key} ({name}) was due at {due_at} and did not move"
+    warnings = [
+        message
+        for _, message in world.posts
+        if message.posting is Posting.REPLY and "of the response time" in message.text
+    ]
+    steps = Counter((message.thread_key, message.at) for message in warnings)
+    yield from (f"I13 {name} was warned {n} times at {at}" for (name, at), n in steps.items() if n > 1)
 
 
-def _order(world: World) -> Iterator[str]:
+def _order(world: World, tolerance: timedelta) -> Iterator[str]:
     """I18: the notes of an account come in the order of their events; the first message is a post of its own."""
     newest: dict[str, datetime] = {}
     for note in world.notes:
-        if note.at < newest.get(note.account_id, START):
+        if note.at < newest.get(note.account_id, note.at) - tolerance:
             yield f"I18 a note of {note.account_id} came after a later one"
         newest[note.account_id] = note.at
     first: dict[str, Message] = {}
     for _, message in world.posts:
         first.setdefault(message.thread_key, message)
-    yield from (
-        f"I18 the first message of {message.thread_key} is a {message.posting.value}"
-        for message in first.values()
-        if message.posting is not Posting.POST
-    )
+    for message in first.values():
+        if message.posting is not Posting.POST:
+            yield f"I18 the first message of {message.thread_key} is a {message.posting.value}"
+
+
+def _load(world: World, told: Mapping[str, str]) -> Iterator[str]:
+    """I10: a target that asked to be left alone is left alone."""
+    if world.impatient:
+        yield f"I10 {world.impatient} calls came earlier than the target had asked for"
+
+
+def _visible(told: Mapping[str, str], shown: Shown) -> Iterator[str]:
+    """I14, I17: what does not go on by itself is shown, and nothing else is left over."""
+    for key, story in _stories(told):
+        if story.aside and not any(f"{key}:" in line for line in shown.aside):
+            yield f"I14 {key} ({told[key]}) has a record that cannot be understood, and nobody is told"
+        if story.refused and key not in shown.refused:
+            yield f"I14 {key} ({told[key]}) was refused by the CRM, and nobody is told"
+        if story.fails and key not in shown.failed:
+            yield f"I14 {key} ({told[key]}) cannot be decided, and nobody is told"
+    yield from (f"I17 still pending at the end: {line}" for line in shown.pending)

@@ -67,7 +67,7 @@ def close(turn: Turn, outcome: Outcome, note: str, actor: str, *, said: Override
         resolved_at=turn.now,
         follow_up=None,
         document_at=None,
-        dismissed=kept | (present if actor != WORKER else frozenset()),
+        dismissed=kept | (present & turn.known_to_people() if actor != WORKER else frozenset()),
     )
     because = f"{outcome.value.replace('_', ' ')}: {note}" if note else outcome.value.replace("_", " ")
     turn.tell(Event.RESOLVED, because, actor, asks=tuple(_afterwards(turn, outcome, actor)))

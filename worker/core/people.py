@@ -99,7 +99,7 @@ def heed_flag(turn: Turn, observed: Flag) -> None:
 def _relevel(turn: Turn, level: Level) -> None:
     event = Event.RAISED if level > turn.escalation.level else Event.LOWERED
     before = turn.escalation.level
-    known = frozenset(signal.fingerprint for signal in turn.assessment.signals)
+    known = turn.known_to_people()
     turn.change(raised_to=level, levelled_for=known)
     turn.move(level, turn.now)
     turn.tell(event, f"{event.value} from {before} to {level} by {SOMEBODY}", SOMEBODY)

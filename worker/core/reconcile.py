@@ -28,7 +28,7 @@ from worker.core.people import cover_absence, heed_flag, heed_override, next_abs
 from worker.core.policy import Policy
 from worker.core.questions import ask
 from worker.core.silences import hushed
-from worker.core.turn import WORKER, Turn, ensure, still_there
+from worker.core.turn import WORKER, Turn, ensure, fresh_signals, still_there
 from worker.core.weighing import weigh
 
 Held = tuple[tuple[Silence, Signal], ...]
@@ -112,11 +112,19 @@ def _shows(turn: Turn, current: Escalation | None, observed: Observed) -> bool:
     return not turn.view.account.deleted and (was_open or observed.flag.escalated)
 
 
+def _unjudged(turn: Turn) -> bool:
+    """Whether evidence is left that a person's no does not cover: it opens an escalation of its own."""
+    fresh = fresh_signals(turn.assessment, turn.escalation.dismissed, turn.hushed)
+    return bool(fresh) and not turn.view.account.deleted
+
+
 def _next_at(turn: Turn) -> datetime | None:
     """When to look again although nothing changes."""
     escalation, policy = turn.escalation, turn.policy
     times = [each.due_at for each in escalation.post_mortems]
     if not escalation.open:
+        if escalation.resolved_at == turn.now and _unjudged(turn):
+            return turn.now
         waiting = waits_until(turn.assessment, escalation, policy, turn.now, turn.hushed)
         return _earliest(waiting, *times)
     hold = policy.levels[escalation.level].hold.leave

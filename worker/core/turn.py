@@ -23,6 +23,7 @@ from worker.core.model import (
     Notify,
     Observed,
     Person,
+    RecordKind,
     Role,
     SetFlag,
     Signal,
@@ -168,6 +169,15 @@ class Turn:
     def settle(self) -> None:
         """End a pause, if there is one; its time is not counted."""
         self.escalation = settled(self.escalation, self.now, self.policy, self.assessment.segment)
+
+    def known_to_people(self) -> frozenset[str]:
+        """The evidence that was there when a person last edited the account: what came later, nobody has judged."""
+        edited = self.view.account.modified_at or self.now
+        return frozenset(
+            signal.fingerprint
+            for signal in self.assessment.signals
+            if signal.ref.kind is RecordKind.ACCOUNT or signal.occurred_at <= edited
+        )
 
     def move(self, level: Level, occurred_at: datetime) -> None:
         """Go to a level, with its owner and a response clock of its own."""

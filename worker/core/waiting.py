@@ -66,7 +66,7 @@ def snooze(turn: Turn, override: Override, actor: str) -> None:
     until = min(wished, turn.now + rule.longest)
     if until <= turn.now or turn.escalation.status is Status.TO_CONFIRM:
         return
-    known = frozenset(signal.fingerprint for signal in turn.assessment.signals)
+    known = turn.known_to_people()
     turn.settle()
     turn.change(
         status=Status.SNOOZED,

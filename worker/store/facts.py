@@ -37,6 +37,7 @@ _KNOWN = (
         fact.c.bug_key,
         fact.c.modified,
         fact.c.gone,
+        fact.c.seen_at,
     )
     .where(_OF_KIND, listed(fact.c.record_id, "ids"))
     .order_by(fact.c.record_id, fact.c.seq)
@@ -70,7 +71,10 @@ _NEWEST = select(fact).where(_OF_KIND, listed(fact.c.record_id, "ids"), _IS_NEWE
 
 
 class Known(NamedTuple):
-    """The newest version of a record, without its body. A tuple, since a full read makes one for every record."""
+    """The newest version of a record, without its body. A tuple, since a full read makes one for every record.
+
+    `seen_at` in microseconds since 1970: when the read that brought it began.
+    """
 
     record_id: str
     seq: int
@@ -79,6 +83,7 @@ class Known(NamedTuple):
     bug_key: str | None
     modified: str
     gone: bool
+    seen_at: int
 
 
 class Version(NamedTuple):
