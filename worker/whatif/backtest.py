@@ -13,7 +13,7 @@ from worker.core.replay import Episode, Past, caught, replay
 from worker.core.report import Month
 from worker.whatif.timeline import Timelines
 
-_FOR_EVER = timedelta(days=3_650)
+_FOR_EVER = timedelta(days=1_200)
 
 
 @dataclass(frozen=True, slots=True)
