@@ -61,6 +61,7 @@ class Fault:
     hang: float = 0.0
     apply_first: bool = False
     times: int = 1
+    after: int = 0
 
 
 def body(status: int, content: object, **headers: str) -> Callable[[], tuple[int, bytes, dict[str, str]]]:
@@ -417,6 +418,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _fault(self, path: str) -> Fault | None:
         for fault in self.server.portal.faults:
             if path.endswith(fault.ending) and fault.times > 0:
+                if fault.after > 0:
+                    fault.after -= 1
+                    continue
                 fault.times -= 1
                 return fault
         return None

@@ -265,3 +265,14 @@ def test_a_pin_that_fails_leaves_the_note_and_says_why(rig: Rig, company: str, p
 
     assert result.result is Result.APPLIED
     assert "not pinned" in result.reason
+
+
+def test_a_key_that_loses_its_rights_midway_leaves_what_is_done_done(rig: Rig) -> None:
+    companies = many(rig, 150)
+    answer = refused("MISSING_SCOPES", "no", 403, context={"missingScopes": ["crm.objects.contacts.write"]})
+    notes = [CreateNote(f"n{each}", each, "t", "b", NOW) for each in companies]
+    rig.portal.faults.append(Fault("notes/batch/create", body(*answer), after=1))
+    results = rig.connector.write(notes)
+
+    assert [each.result for each in results] == [Result.APPLIED] * 100 + [Result.RETRY] * 50
+    assert len(rig.portal.objects["notes"]) == 100

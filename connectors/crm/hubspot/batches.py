@@ -11,6 +11,7 @@ import msgspec
 from connectors.base import FatalError, Result, RetryableError, WriteResult
 from connectors.crm.hubspot.answers import ItemError, said
 from connectors.crm.hubspot.client import Client, RefusedError, Request
+from connectors.crm.hubspot.links import chunks
 from connectors.crm.hubspot.paths import Endpoint
 from connectors.crm.hubspot.wire import LostError
 
@@ -92,10 +93,16 @@ class Sending:
     def _apart(
         self, items: Mapping[str, object], size: int, traces: Mapping[str, str] | None
     ) -> dict[str, WriteResult]:
+        """In pieces. Once one was sent, even a fault of the whole lane is told item by item: others are done."""
         pairs = list(items.items())
         results: dict[str, WriteResult] = {}
-        for start in range(0, len(pairs), max(1, size)):
-            results.update(self.send(dict(pairs[start : start + max(1, size)]), traces))
+        for piece in chunks(pairs, max(1, size)):
+            try:
+                results.update(self.send(dict(piece), traces))
+            except FatalError as error:
+                if not results:
+                    raise
+                results.update({name: later(error) for name, _ in piece})
         return results
 
     def _settled(self, items: Mapping[str, object], answer: Batch, traces: Mapping[str, str]) -> dict[str, WriteResult]:

@@ -122,9 +122,8 @@ def _activities(portal: Portal) -> Iterator[Finding]:
             yield Finding(Severity.OK, f"HubSpot {kind.object_type}", detail)
         else:
             detail = f"no unique {KEY}: exactness rests on the mark in the text, looked up through the company"
-            yield Finding(
-                Severity.WARNING, f"HubSpot {kind.object_type}", detail, "run `setup` with crm.schemas.notes.write"
-            )
+            remedy = f"run `setup` with crm.schemas.{kind.object_type}.write, if your portal has it"
+            yield Finding(Severity.WARNING, f"HubSpot {kind.object_type}", detail, remedy)
 
 
 def _list(client: Client) -> Iterator[Finding]:
