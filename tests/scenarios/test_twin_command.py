@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from connectors.base import FatalError
+from worker.rehearsal import salesforce_org
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -60,3 +63,10 @@ def test_the_worker_runs_on_what_the_command_started(vendor: str, tmp_path: Path
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert secret.read_text(encoding="utf-8").strip() in said
     assert secret.read_text(encoding="utf-8").strip() not in (tmp_path / "escalation.yaml").read_text(encoding="utf-8")
+
+
+def test_without_the_metadata_of_an_org_it_says_where_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(FatalError, match="no metadata of an org") as caught:
+        salesforce_org(source=tmp_path)
+
+    assert "checkout of the repository" in caught.value.remedy
