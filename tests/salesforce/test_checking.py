@@ -109,7 +109,9 @@ def test_comments_that_do_not_move_their_case_are_told(
     org: Org, connector: SalesforceConnector, mapping: CrmMapping
 ) -> None:
     """The documentation leaves open whether a comment touches its case; this org shows it."""
-    org.fields["CaseComment"] = {name: {"name": name, "type": "x"} for name in ("Id", "CreatedDate", "Parent")}
+    org.fields["CaseComment"] = {name: {"name": name, "type": "x"} for name in ("Id", "CreatedDate")}
+    parent = {"name": "ParentId", "type": "reference", "relationshipName": "Parent", "referenceTo": ["Case"]}
+    org.fields["CaseComment"]["ParentId"] = parent
     rows = [
         {"CreatedDate": "2026-11-24T01:00:00.000+0000", "Parent": {"SystemModstamp": "2026-11-24T00:00:00.000+0000"}},
         {"CreatedDate": "2026-11-24T01:00:00.000+0000", "Parent": {"SystemModstamp": "2026-11-24T01:00:00.000+0000"}},
@@ -138,3 +140,17 @@ def test_an_org_without_disputes_runs_with_less(org: Org, connector: SalesforceC
 
     assert found.severity is Severity.WARNING
     assert "remove it in the mapping" in found.remedy
+
+
+def test_a_health_that_cannot_be_asked_for_is_told_and_the_rest_is_asked(
+    org: Org, connector: SalesforceConnector, mapping: CrmMapping
+) -> None:
+    org.put("Account", "001000000000001AAA", Health__c="Red")
+    flagged = org.put("Account", "001000000000007AAA", Health__c="Green", Escalated__c=True)
+    org.fields["Account"]["Health__c"]["filterable"] = False
+    found = wrong(list(connector.check(mapping.needs())))["Account.Health__c"]
+    rows = [row.record_id for page in connector.pull(mapping.state_query()) for row in page.rows]
+
+    assert found.severity is Severity.WARNING
+    assert "cannot be asked for" in found.detail
+    assert rows == [flagged]

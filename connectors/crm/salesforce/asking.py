@@ -169,9 +169,9 @@ class Asker:
         if not query.where:
             return ()
         name = query.object_name
-        possible = [each for each in query.where if not self._schema.missing(name, each)]
+        possible = [each for each in query.where if all(self._can_be_asked(name, field) for field in each)]
         if not possible:
-            fields = self._schema.missing(name, [field for each in query.where for field in each])
+            fields = [field for each in query.where for field in each if not self._can_be_asked(name, field)]
             raise FatalError(hidden(name, fields), REMEDY)
         checkboxes = frozenset(
             field
@@ -180,6 +180,10 @@ class Asker:
             if (known := self._schema.field(name, field)) is not None and known.type == "boolean"
         )
         return (soql.any_of(possible, checkboxes),)
+
+    def _can_be_asked(self, name: str, path: str) -> bool:
+        field = self._schema.field(name, path)
+        return field is not None and field.filterable
 
     def changed(self, query: Query[R], problem: Problem) -> None:
         """The org refused a field that it had: look again, so that it is named or left out."""

@@ -21,6 +21,7 @@ LEVELS = ("L1", "L2", "L3")
 _DEPLOY = "an administrator runs: sf project deploy start --source-dir force-app (deploy/salesforce/README.md)"
 _SKEW = timedelta(minutes=1)
 _SHORT = Decimal("0.1")
+_ASKED_FOR = frozenset({"health", "pr_risk", "wish", "flag_escalated"})
 _CALCULATED = "is calculated: when it changes, the record's stamp does not move"
 
 
@@ -99,6 +100,9 @@ class Checker:
             yield Finding(
                 Severity.WARNING, subject, f"{_CALCULATED}; {_found_by(need)}", "nothing, or map a field that is stored"
             )
+        if need.core_name in _ASKED_FOR and not field.filterable:
+            detail = f"cannot be asked for: accounts are not found by their {need.core_name}, only when they change"
+            yield Finding(Severity.WARNING, subject, detail, "map a field that reports can filter by")
         if need.core_name == "flag_level":
             yield from self._levels(subject, field)
         yield Finding(Severity.OK, subject, f"there, for {need.core_name}")
@@ -140,17 +144,19 @@ class Checker:
 
     def _probes(self) -> Iterator[Finding]:
         """What Salesforce's documentation leaves open, looked at in this org."""
-        if self._schema.find("CaseComment") is None:
-            return
+        for name in ("CaseComment", "EmailMessage"):
+            if self._schema.field(name, "Parent.SystemModstamp") is not None:
+                yield from self._silent(name)
+
+    def _silent(self, name: str) -> Iterator[Finding]:
+        """Whether what is written on a case moves its stamp."""
         since = f"CreatedDate > {soql.moment(self._client.now() - timedelta(days=30))}"
-        text = soql.select(("CreatedDate", "Parent.SystemModstamp"), "CaseComment", [since], ("CreatedDate DESC",))
-        _, (rows,) = looked_up(self._client, [Lookup(f"{text} LIMIT 50")], "looking at case comments")
+        text = soql.select(("CreatedDate", "Parent.SystemModstamp"), name, [since], ("CreatedDate DESC",))
+        _, (rows,) = looked_up(self._client, [Lookup(f"{text} LIMIT 50")], f"looking at {name}")
         silent = [row for row in rows if _older(row.get("Parent"), row.get("CreatedDate"))]
         if silent:
-            detail = f"{len(silent)} of the newest {len(rows)} comments did not move the stamp of their case"
-            yield Finding(
-                Severity.WARNING, "CaseComment", detail, "what is said in comments only, the worker may see late"
-            )
+            detail = f"{len(silent)} of the newest {len(rows)} did not move the stamp of their case"
+            yield Finding(Severity.WARNING, name, detail, "what is said there only, the worker may see late")
 
 
 def _older(parent: object, created: object) -> bool:
