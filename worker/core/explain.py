@@ -24,6 +24,7 @@ from worker.core.model import (
 )
 from worker.core.policy import Policy
 from worker.core.routing import route
+from worker.core.silences import hushed
 from worker.core.triggers import open_cases, open_disputes, open_total
 from worker.core.turn import covered
 
@@ -60,7 +61,7 @@ def explain(
         ]
     else:
         sections.append(("before", tuple(_before(escalation))))
-        sections.append(("evidence that waits", tuple(_waiting(escalation, assessment))))
+        sections.append(("evidence that waits", tuple(_waiting(view, escalation, assessment, now))))
     sections.append(("asked of the CSM", tuple(question.detail for question in assessment.questions)))
     fired = {signal.trigger for signal in assessment.signals}
     sections.append(("what does not apply", tuple(_misses(view, policy, now, fired))))
@@ -165,9 +166,15 @@ def _before(escalation: Escalation | None) -> Iterator[str]:
         yield f"the last one ({escalation.id}) ended {escalation.resolved_at:%Y-%m-%d %H:%M} UTC{outcome}"
 
 
-def _waiting(escalation: Escalation | None, assessment: Assessment) -> Iterator[str]:
+def _waiting(view: AccountView, escalation: Escalation | None, assessment: Assessment, now: datetime) -> Iterator[str]:
     dismissed = frozenset() if escalation is None else escalation.dismissed
+    silenced = {signal.fingerprint: silence for silence, signal in hushed(view, assessment, escalation, now)}
     for signal in assessment.signals:
+        silence = silenced.get(signal.fingerprint)
+        if silence is not None:
+            until = f"until {silence.until:%Y-%m-%d %H:%M} UTC"
+            yield f"{signal.trigger}: held back {until} by {silence.by} ({silence.reason}): {signal.detail}"
+            continue
         if covered(signal.fingerprint, dismissed):
             yield f"{signal.trigger}: a person said no to this evidence: {signal.detail}"
         else:

@@ -1,0 +1,171 @@
+"""The trail's seal, silences and clocks from the command line, and the policy's keys behind them."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from tests.office import Office
+from worker.__main__ import run
+from worker.core.model import Level, Role, Segment
+from worker.settings import SettingsError, load_settings
+from worker.store import silences, trails
+
+
+@pytest.fixture
+def office(tmp_path: Path):
+    here = Office(
+        tmp_path, "  console: {options: {path: console.txt}}", f"store: sqlite:///{tmp_path / 'state.sqlite'}"
+    )
+    text_ = here.config.read_text(encoding="utf-8")
+    here.config.write_text(
+        text_.replace("    link:", f"    options: {{path: {tmp_path / 'crm.sqlite'}}}\n    link:"), "utf-8"
+    )
+    yield here
+    here.close()
+
+
+@pytest.fixture
+def escalated(office: Office) -> Office:
+    office.account("A1", "Red")
+    office.account("B1", "Red")
+    office.cycle()
+    office.account("A1", "Red", override="acknowledged", override_by="Bima")
+    office.cycle()
+    return office
+
+
+def verified(office: Office) -> list[str]:
+    with office.store.read() as tx:
+        return [each.what.partition(" of ")[0] for each in trails.verify(tx)[1]]
+
+
+def test_a_sealed_trail_shows_edits_gaps_and_lost_ends(escalated: Office) -> None:
+    whole = verified(escalated)
+    found = {}
+    for name, statement in {
+        "edited": "UPDATE trail SET actor = 'nobody' WHERE event = 'acknowledged'",
+        "moved": "UPDATE trail SET at = at + 1 WHERE event = 'opened' AND account_id = 'A1'",
+        "cut off": "DELETE FROM trail WHERE event = 'acknowledged'",
+    }.items():
+        with escalated.store.engine.connect() as tx:
+            tx.execute(text(statement))
+            found[name] = [each.what for each in trails.verify(tx)[1]]
+            tx.rollback()
+
+    assert whole == verified(escalated) == []
+    assert "event 2" in found["edited"][0]
+    assert "was edited" in found["edited"][0]
+    assert "was edited" in found["moved"][0]
+    assert "had 2 events, the trail ends at event 1" in found["cut off"][0]
+
+
+def test_the_trail_is_told_in_words_and_in_json(escalated: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ("--config", str(escalated.config))
+    assert run(["trail", "A1", *config]) == 0
+    words = capsys.readouterr().out
+    assert run(["trail", "A1", "--json", *config]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert run(["trail", "--verify", *config]) == 0
+
+    assert "A1 L2 Bima: acknowledged: acknowledged by Bima [policy " in words
+    assert [line["event"] for line in lines] == ["opened", "acknowledged"]
+    assert len(lines[0]["seal"]) == 64
+    assert "all sealed" in capsys.readouterr().out
+
+
+def test_a_silence_is_set_shown_and_taken_away(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ("--config", str(office.config))
+    filters = ("--segment", "standard", "--trigger", "health_red", "--by", "Ops")
+    assert run(["silence", "add", *filters, "--until", "6h", "--reason", "outage 12", *config]) == 0
+    with office.store.read() as tx:
+        name = silences.all_of(tx)[0].silence.id
+    office.account("A1", "Red")
+    office.cycle()
+    held = office.crm.get("account", "A1").fields.get("escalated")
+    assert run(["silence", "list", *config]) == 0
+    shown = capsys.readouterr().out
+    assert run(["silence", "remove", name, *config]) == 0
+    office.cycle()
+
+    assert not held
+    assert "segment standard, trigger health_red, never L3" in shown
+    assert "by Ops: outage 12; held back 1" in shown
+    assert office.crm.get("account", "A1").fields["escalated"]
+    assert run(["silence", "remove", name, *config]) != 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--until", "6h", "--reason", "r"], "at least one of"),
+        (["--until", "6h", "--reason", "r", "--trigger", "helth_red"], "choose one of"),
+        (["--until", "2020-01-01 10:00", "--reason", "r", "--segment", "standard"], "is over"),
+        (["--until", "soon", "--reason", "r", "--segment", "standard"], "length of time"),
+    ],
+)
+def test_a_silence_that_cannot_be_meant_is_refused(
+    office: Office, given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["silence", "add", *given, "--config", str(office.config)]) != 0
+    assert said in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_the_clock_of_an_account_tells_how_it_came_about(escalated: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ("--config", str(escalated.config))
+    assert run(["clock", "explain", "A1", *config]) == 0
+    english = capsys.readouterr().out
+    assert run(["clock", "explain", "A1", "--language", "id", *config]) == 0
+
+    assert "Response, L2, 2 h 0 min:" in english
+    assert "by Bima: this clock has stopped" in english
+    assert "Resolution, L2, 5 d:" in english
+    assert "Jawaban, L2, 2 jam 0 menit:" in capsys.readouterr().out
+    assert run(["clock", "explain", "nobody", *config]) != 0
+
+
+LIFE = """
+levels:
+  L1: {follow_up: {every: 36h, reminders: 3}, resolve: 0s, pause: 90m, calendars: {strategic: jakarta_office}}
+triggers: {health_red: {steward: cs_manager}}
+absences:
+  - {who: Dewi, absent_from: 2026-12-21, absent_until: 2026-12-31, deputy: vp_cs}
+"""
+
+
+def test_the_policys_keys_arrive(office: Office) -> None:
+    office.configure("  console: {}", LIFE)
+    policy = load_settings(office.config, {}).policy
+    rule, absence = policy.levels[Level.L1], policy.absences[0]
+
+    assert (rule.follow_up.every, rule.follow_up.reminders) == (timedelta(hours=36), 3)
+    assert (rule.resolve, rule.pause) == (None, timedelta(minutes=90))
+    assert rule.calendar_for(Segment.STRATEGIC).name == "jakarta_office"
+    assert policy.triggers["health_red"].steward is Role.CS_MANAGER
+    assert absence.deputy.name == "Bima Santoso"
+    assert (absence.end - absence.start, absence.start.hour) == (timedelta(days=11), 17)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("absences: [{who: A, absent_from: 2026-12-21, absent_until: 2026-12-01}]", "is before 2026-12-21"),
+        ("absences: [{who: A, absent_from: 21.12.2026, absent_until: 2026-12-22}]", "write it as 2026-12-21"),
+        ("absences: [{who: A, absent_from: 2026-12-21, absent_until: 2026-12-22, deputy: boss}]", "deputy"),
+        ("absences: [{who: A, absent_from: 2026-12-21, absent_until: 2026-12-22, deputy: cfo}]", "names no cfo"),
+        ("levels: {L1: {calendars: {strategic: moon}}}", "'moon' is no calendar"),
+        ("levels: {L1: {follow_up: {every: 0s}}}", "longer than nothing"),
+        ("flapping: {changes: 1}", "greater than or equal to 2"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_with_its_place(office: Office, more: str, said: str) -> None:
+    office.configure("  console: {}", more)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(office.config, {})
+
+    assert said in str(caught.value)
+    assert "escalation.yaml:" in str(caught.value)
