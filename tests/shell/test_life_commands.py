@@ -7,13 +7,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
 
 from tests.office import Office
+from worker import store as store_package
 from worker.__main__ import run
 from worker.core.model import Level, Role, Segment
+from worker.ports import SystemPorts
 from worker.settings import SettingsError, load_settings
 from worker.store import silences, trails
+from worker.store.database import open_store
 
 
 @pytest.fixture
@@ -169,3 +174,31 @@ def test_what_cannot_be_meant_is_told_with_its_place(office: Office, more: str, 
 
     assert said in str(caught.value)
     assert "escalation.yaml:" in str(caught.value)
+
+
+def test_lines_of_an_earlier_release_are_sealed_at_the_upgrade(tmp_path: Path) -> None:
+    """An older state has a trail without seals; after opening it, an edit shows there too."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'state.sqlite'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(store_package.__file__).parent / "migrations"))
+    with engine.begin() as tx:
+        config.attributes["connection"] = tx
+        command.upgrade(config, "0003")
+        for number in (1, 2):
+            tx.execute(
+                text(
+                    "INSERT INTO trail (connector, account_id, escalation_id, event, event_no, at, actor, level, "
+                    "because, policy_version) VALUES ('crm', 'A1', 'esc_1', 'opened', :n, :n, 'worker', 2, 'red', 'p1')"
+                ),
+                {"n": number},
+            )
+    engine.dispose()
+    store = open_store(f"sqlite:///{tmp_path / 'state.sqlite'}", SystemPorts())
+    with store.begin() as tx:
+        before = trails.verify(tx)
+        tx.execute(text("UPDATE trail SET because = 'green' WHERE event_no = 1"))
+        after = trails.verify(tx)
+    store.close()
+
+    assert before == (2, [])
+    assert len(after[1]) == 1
