@@ -3,10 +3,11 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
   command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+CRM := .crm
 SEEDS ?= 300
 JOBS ?= 2
 
-.PHONY: demo demo-reset run test lint simulate simulate-each bench locks clean help
+.PHONY: demo demo-reset demo-crm run test test-crm lint simulate simulate-each bench locks tryton-locks clean help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -38,6 +39,31 @@ test: $(VENV)/.dev lint  ## every check and every test
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs $(JOBS)
 	@$(BIN)/python -m tests.simulation --exhaustive 12 --jobs $(JOBS)
 
+$(CRM)/.server: deploy/tryton/requirements.lock deploy/tryton/pyproject.toml $(wildcard deploy/tryton/escalation/*) $(wildcard deploy/tryton/escalation/*/*) | $(VENV)/.python
+	@echo "Installing Tryton into $(CRM)/venv (its own, hash-pinned) ..."
+	@test -x $(CRM)/venv/bin/python || $(PYTHON) -m venv $(CRM)/venv
+	@$(CRM)/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/tryton/requirements.lock
+	@$(CRM)/venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-build-isolation --no-index ./deploy/tryton
+	@rm -f $(CRM)/*.sqlite; touch $@
+
+$(CRM)/.page: deploy/tryton/package.json deploy/tryton/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed for Tryton's web page: on Debian and Ubuntu: apt install npm"; exit 1; }
+	@echo "Installing Tryton's web page into $(CRM)/page ..."
+	@mkdir -p $(CRM)/page && cp deploy/tryton/package.json deploy/tryton/package-lock.json $(CRM)/page/
+	@npm ci --prefix $(CRM)/page --no-audit --no-fund --ignore-scripts --loglevel=error
+	@ln -sfn .. $(CRM)/page/node_modules/tryton-sao/node_modules; touch $@
+
+$(CRM)/.browser:
+	@mkdir -p $(CRM); command -v chromium >/dev/null || test "$$(id -u)" = 0 || { echo "Chromium is needed: apt install chromium"; exit 1; }
+	@command -v chromium >/dev/null || { echo "Installing Chromium ..."; apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null; }
+	@touch $@
+
+test-crm: $(VENV)/.dev $(CRM)/.server $(CRM)/.page $(CRM)/.browser  ## the same on a real Tryton and in its own web page, in Chromium
+	@REAL_TRYTON=$(CRM) $(BIN)/python -m pytest tests/tryton
+
+demo-crm: $(VENV)/.dev $(CRM)/.server $(CRM)/.page  ## a real Tryton with a portfolio and the worker at work, to click through
+	@$(BIN)/python -m tests.tryton $(CRM)
+
 lint: $(VENV)/.dev  ## style, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -58,5 +84,11 @@ locks: $(VENV)/.python  ## renew the lock files
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --group pyproject.toml:build pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --group pyproject.toml:build --group pyproject.toml:dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 
+tryton-locks: $(VENV)/.python  ## renew the lock files of the Tryton that test-crm and demo-crm run
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header deploy/tryton/requirements.in -o deploy/tryton/requirements.lock
+	@cd deploy/tryton && rm -f package-lock.json && npm install --package-lock-only --no-audit --no-fund --ignore-scripts --loglevel=error
+	@$(BIN)/python -m tests.tryton.hostless deploy/tryton/package-lock.json
+
 clean:  ## remove everything that make made
-	@rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf $(VENV) $(CRM) demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

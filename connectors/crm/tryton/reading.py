@@ -17,6 +17,8 @@ from connectors.crm.tryton.rest import Answer, Rest
 from connectors.crm.tryton.tagged import UnreadableError, decoded, moment, paths
 
 _NEVER_ASKED = frozenset({"id", "deleted"})
+_FAILED = frozenset({400, 500})
+"""What Tryton says when it fails on one record of a page, such as one whose CSM is gone from the database."""
 Record = Mapping[str, object]
 
 
@@ -102,7 +104,7 @@ class Reader(Generic[R]):
 
     def _read(self, domain: Domain, order: Sequence[str]) -> _Found:
         answer = self._asked(self._fields, domain, order)
-        if answer.status != 500:
+        if answer.status not in _FAILED:
             records = self._records(answer)
             self._insist(records)
             return _Found(records, [], len(records), records[-1] if records else None, answer.at)
@@ -151,7 +153,7 @@ class Reader(Generic[R]):
         if not ids:
             return []
         answer = self._asked(self._fields, [["id", "in", list(ids)]], ("id",))
-        if answer.status != 500:
+        if answer.status not in _FAILED:
             return self._records(answer)
         if len(ids) == 1:
             bad.append(BadRow(str(ids[0]), f"Tryton cannot read it: {answer.said or reason}"))

@@ -8,11 +8,18 @@ import datetime as dt
 
 from sql.conditionals import Coalesce
 from trytond.model import Index, fields
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
 
 
 def now():
     """The time as Tryton keeps it: UTC without a zone."""
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
+
+
+def _as_time(stamp):
+    """SQLite gives an expression's time as text."""
+    return dt.datetime.fromisoformat(stamp) if isinstance(stamp, str) else stamp
 
 
 class ChangedMixin:
@@ -31,9 +38,17 @@ class ChangedMixin:
         changed = Coalesce(table.write_date, table.create_date)
         cls._sql_indexes.add(Index(table, (changed, Index.Range()), (table.id, Index.Range())))
 
-    def get_changed_at(self, name):  # noqa: ARG002
-        """The stamp of one record."""
-        return self.write_date or self.create_date
+    @classmethod
+    def get_changed_at(cls, records, name):  # noqa: ARG003  Tryton asks for it
+        """The stamps, by SQL: through the records Tryton would load every other column with them."""
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        changed = Coalesce(table.write_date, table.create_date)
+        stamps = dict.fromkeys(map(int, records))
+        for ids in grouped_slice(list(stamps)):
+            cursor.execute(*table.select(table.id, changed, where=fields.SQL_OPERATORS["in"](table.id, list(ids))))
+            stamps.update((number, _as_time(stamp)) for number, stamp in cursor)
+        return stamps
 
     @classmethod
     def domain_changed_at(cls, domain, tables):
