@@ -1,4 +1,4 @@
-"""A real server for `make test-crm`; without it (REAL_TRYTON names what the Makefile installed) nothing is collected."""
+"""A real server for `make test-crm`. Without REAL_TRYTON, the folder of what the Makefile installed, nothing runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes the hosts out of an npm lock file: where a package comes from is the machine's own setting, its hash is ours."""
+"""Takes the hosts out of an npm lock file: where a package comes from is a machine's own setting, its hash is ours."""
 
 from __future__ import annotations
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
@@ -26,7 +24,7 @@ def browser(zone: str = "Asia/Jakarta") -> Iterator[Page]:
         context = chromium.new_context(
             viewport={"width": 1440, "height": 900}, timezone_id=zone, locale="en-GB", device_scale_factor=1
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(15_000)
         try:
             yield context.new_page()
         finally:
@@ -40,20 +38,47 @@ class Person:
     def __init__(self, page: Page, url: str, database: str, login: str, password: str) -> None:
         self.page = page
         page.goto(f"{url}/#{database}")
-        page.locator("#login-login").fill(login)
-        page.get_by_role("button", name=re.compile("log ?in", re.IGNORECASE)).last.click()
+        databases = page.locator("#database:visible")
+        databases.wait_for()
+        if databases.evaluate("each => each.tagName") == "SELECT":  # the server has more than one
+            databases.select_option(database)
+        page.get_by_label("User name").fill(login)
+        page.keyboard.press("Enter")
         page.locator("input[type=password]:visible").last.fill(password)
         page.keyboard.press("Enter")
         expect(page.locator("#menu")).to_be_visible()
 
     def open_list(self, menu: str, entry: str) -> None:
         """By the menu, as people do."""
-        self.page.locator("#menu").get_by_text(menu, exact=True).first.dblclick()
-        self.page.locator("#menu").get_by_text(entry, exact=True).first.dblclick()
+        shown = self.page.locator("#menu")
+        shown.get_by_text(menu, exact=True).first.click()
+        shown.get_by_text(entry, exact=True).first.click()
+
+    def open_record(self, name: str) -> None:
+        """A double click on a line of the open list."""
+        self.page.locator("#tabcontent tbody tr", has_text=name).first.dblclick()
+        expect(self.field("Name")).to_have_value(name)
 
     def field(self, label: str) -> Locator:
         """A field of the open form by what its label says."""
-        return self.page.get_by_label(label, exact=True).first
+        return self.page.locator("#tabcontent").get_by_label(f"{label}:", exact=True).first
+
+    def choose(self, label: str, words: str) -> None:
+        """One of the words of a selection."""
+        self.field(label).select_option(label=words)
+
+    def chosen(self, label: str) -> str:
+        """What a selection shows."""
+        return str(self.field(label).evaluate("each => each.selectedOptions[0].textContent"))
+
+    def press(self, title: str) -> None:
+        """A button by its name or by what it says when pointed at."""
+        self.page.locator("#tabcontent").get_by_role("button", name=title, exact=True).first.click()
+
+    def open_tab(self, name: str) -> None:
+        """A tab of the open form."""
+        self.page.locator("#tabcontent").get_by_role("tab", name=name, exact=True).first.click()
 
     def screenshot(self, path: Path) -> None:
+        """What she sees."""
         self.page.screenshot(path=path)

@@ -147,7 +147,7 @@ class Rpc:
 
 
 def set_up(rpc: Rpc) -> dict[str, Any]:
-    """What a company that uses Tryton has: currencies, the company, complaint types; and the worker's user with a key."""
+    """What a company that uses Tryton has: currencies and the company; and the worker's user with a key."""
     currencies = rpc.create(
         "currency.currency",
         {"name": "Rupiah", "symbol": "Rp", "code": "IDR", "numeric_code": "360", "digits": 2},

@@ -15,7 +15,10 @@ language: en
 connectors:
   tryton:
     mapping: {root}/config/mappings/tryton.yaml
-    options: {{url: {url}, database: {database}}}
+    options:
+      url: {url}
+      database: {database}
+      only: {{party.party: [OR, [csm, "!=", null], [health, "!=", null]]}}
     secrets:
       key: {{env: TRYTON_KEY}}
 notifiers:

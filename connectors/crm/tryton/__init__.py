@@ -12,12 +12,13 @@ from connectors.base import FatalError
 from connectors.crm.tryton.connector import TrytonConnector
 from connectors.crm.tryton.rest import Rest
 
-_OPTIONS = ("url", "database", "key", "company", "ca_file", "timeout", "deadline")
+_OPTIONS = ("url", "database", "key", "company", "ca_file", "timeout", "deadline", "only")
 
 
 def connect(settings: Mapping[str, object]) -> TrytonConnector:
     """Options `url` (of the server, without the database), `database`, `company` (an id, where the key's user has more
-    than one), `ca_file`, `timeout` and `deadline` in seconds; secret `key`. Raises FatalError; does no I/O.
+    than one), `ca_file`, `timeout` and `deadline` in seconds, `only` (for a model, a Tryton domain that its
+    records must meet, since not every party is a customer); secret `key`. Raises FatalError; does no I/O.
     """
     unknown = sorted(set(settings) - set(_OPTIONS))
     if unknown:
@@ -31,7 +32,8 @@ def connect(settings: Mapping[str, object]) -> TrytonConnector:
             ca_file=str(settings.get("ca_file") or ""),
             timeout=_number(settings, "timeout") or 10,
             deadline=_number(settings, "deadline") or 60,
-        )
+        ),
+        _domains(settings.get("only")),
     )
 
 
@@ -49,6 +51,16 @@ def _number(settings: Mapping[str, object], name: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise FatalError(f"tryton: {name} is {value!r}", f"give {name} as a whole number of 1 or more")
     return value
+
+
+def _domains(value: object) -> dict[str, list[object]]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(each, list) for each in value.values()):
+        raise FatalError(
+            "tryton: only is no mapping of models to domains", "see the example in deploy/tryton/README.md"
+        )
+    return {str(model): [*domain] for model, domain in value.items()}
 
 
 __all__ = ["TrytonConnector", "connect"]

@@ -19,6 +19,7 @@ from connectors.base import (
     Write,
     WriteResult,
 )
+from connectors.crm.tryton.asking import Domain
 from connectors.crm.tryton.checking import Checker
 from connectors.crm.tryton.reading import Reader
 from connectors.crm.tryton.rest import Rest
@@ -32,10 +33,11 @@ _CAPABILITIES = Capabilities(
 
 
 class TrytonConnector:
-    """One database of one Tryton."""
+    """One database of one Tryton. `only`: for a model, the condition under which its records are meant at all."""
 
-    def __init__(self, rest: Rest) -> None:
+    def __init__(self, rest: Rest, only: Mapping[str, Domain] | None = None) -> None:
         self._rest = rest
+        self._only = only or {}
         self._writer = Writer(rest)
 
     def capabilities(self) -> Capabilities:
@@ -60,7 +62,7 @@ class TrytonConnector:
 
     def pull(self, query: Query[R]) -> Iterator[Page[R]]:
         """Changes in the order of (stamp, id), other queries in the order of ids; inactive records are deleted ones."""
-        return Reader(self._rest, query, _MOST_ROWS, _SETTLE).pages()
+        return Reader(self._rest, query, self._only.get(query.object_name, []), _MOST_ROWS, _SETTLE).pages()
 
     def write(self, batch: Sequence[Write]) -> Sequence[WriteResult]:
         """One call each. Where no further call would fare better, those that were not made are to be repeated."""

@@ -34,11 +34,14 @@ class _Found:
 
 
 class Reader(Generic[R]):
-    """Carries out one query. `settle`: how long Tryton may commit a change with an older stamp."""
+    """Carries out one query. `only`: which records of the model are meant at all. `settle`: how long Tryton may commit
+    a change with an older stamp.
+    """
 
-    def __init__(self, rest: Rest, query: Query[R], most: int, settle: timedelta) -> None:
+    def __init__(self, rest: Rest, query: Query[R], only: Domain, most: int, settle: timedelta) -> None:
         self._rest = rest
         self._query = query
+        self._only = only
         self._size = max(1, min(query.page_size, most))
         self._settle = settle
         names = {each.name: each.encode_name for each in msgspec.structs.fields(query.shape)}
@@ -59,7 +62,7 @@ class Reader(Generic[R]):
     def _by_state(self) -> Iterator[Page[R]]:
         wanted, last = asking.alternatives(self._query.where), 0
         while True:
-            found = self._read([["id", ">", last], wanted], ("id",))
+            found = self._read([["id", ">", last], wanted, self._only], ("id",))
             yield self._page(found, None)
             if found.count < self._size or found.last is None:
                 return
@@ -68,7 +71,7 @@ class Reader(Generic[R]):
     def _changes(self) -> Iterator[Page[R]]:
         cursor = self._query.since
         while True:
-            found = self._read(asking.since(self._changed, cursor), (self._changed, "id"))
+            found = self._read([asking.since(self._changed, cursor), self._only], (self._changed, "id"))
             cursor = self._end(found) or cursor
             yield self._page(found, self._held_back(found, cursor))
             if found.count < self._size:

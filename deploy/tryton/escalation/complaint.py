@@ -24,8 +24,8 @@ class Complaint(ChangedMixin, metaclass=PoolMeta):
     product_name = fields.Char("Product Name")
     amount = fields.Numeric("Amount", digits=(16, 2))
     amount_currency = fields.Many2One("currency.currency", "Currency", ondelete="RESTRICT")
-    opened_at = fields.Timestamp("Opened at")
-    closed_at = fields.Timestamp("Closed at")
+    opened_at = fields.DateTime("Opened at")
+    closed_at = fields.DateTime("Closed at")
 
     @staticmethod
     def default_author():

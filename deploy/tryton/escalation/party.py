@@ -8,7 +8,7 @@ from trytond.pyson import Bool, Eval, If
 from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
-from .changed import ChangedMixin, now
+from .changed import ChangedMixin, Moment, now
 
 HEALTH = [(None, ""), ("green", "Green"), ("yellow", "Yellow"), ("red", "Red")]
 TIERS = [(None, ""), ("standard", "Standard"), ("enterprise", "Enterprise"), ("strategic", "Strategic")]
@@ -50,6 +50,8 @@ FLAG = (
     "escalation_owner",
 )
 
+WORKERS_OWN = frozenset({*FLAG, "answered_by", "answered_at"}) - {"escalated"}
+
 _read_only = {"readonly": True}
 _open = Bool(Eval("escalated"))
 
@@ -65,7 +67,7 @@ class Party(ChangedMixin, metaclass=PoolMeta):
     annual_revenue_currency = fields.Many2One("currency.currency", "ARR Currency", ondelete="RESTRICT")
     health = fields.Selection(HEALTH, "Health", sort=False)
     health_score = fields.Integer("Health Score", help="0 is worst, 100 is best.")
-    health_as_of = fields.Timestamp("Health as of")
+    health_as_of = fields.DateTime("Health as of")
     tier = fields.Selection(TIERS, "Tier", sort=False)
     renewal_on = fields.Date("Renews on")
     churned_on = fields.Date("Left on")
@@ -75,8 +77,8 @@ class Party(ChangedMixin, metaclass=PoolMeta):
     escalated = fields.Boolean("Escalated", help="Set by the escalation worker. Untick it: not for this reason.")
     escalation_level = fields.Selection(LEVELS, "Level", sort=False, states=_read_only)
     escalation_reason = fields.Text("Why", states=_read_only)
-    escalation_opened_at = fields.Timestamp("Since", states=_read_only)
-    escalation_due_at = fields.Timestamp("Answer due", states=_read_only)
+    escalation_opened_at = Moment("Since", states=_read_only)
+    escalation_due_at = Moment("Answer due", states=_read_only)
     escalation_status = fields.Selection(STATUSES, "Status", sort=False, states=_read_only)
     escalation_owner = fields.Char("Owner", states=_read_only)
 
@@ -88,7 +90,7 @@ class Party(ChangedMixin, metaclass=PoolMeta):
     root_cause = fields.Char("Root Cause", help=ROOT_CAUSES_HELP)
     customer_confirmed = fields.Boolean("Customer confirmed", help="The customer said that the matter is settled.")
     answered_by = fields.Char("Answered by", readonly=True)
-    answered_at = fields.Timestamp("Answered at", readonly=True)
+    answered_at = Moment("Answered at", readonly=True)
 
     issue_impact = fields.Text("Business impact")
     issue_attempted = fields.Text("What was tried")
@@ -143,8 +145,14 @@ class Party(ChangedMixin, metaclass=PoolMeta):
 
     @classmethod
     def preprocess_values(cls, mode, values):
-        """Sign each answer with who gave it and when."""
+        """Sign each answer with who gave it and when; keep the flag out of what a page saves.
+
+        Tryton's page sends back every field that it shows shortened, also read-only ones, and would so overwrite the
+        worker's fields. Only `escalated` is for people as well: to untick it is an answer.
+        """
         values = super().preprocess_values(mode, values)
+        if not Transaction().context.get("_escalate"):
+            values = {name: value for name, value in values.items() if name not in WORKERS_OWN}
         if "answer" in values:
             said = values["answer"]
             values["answered_by"] = cls._signature() if said else None
@@ -176,7 +184,8 @@ class Party(ChangedMixin, metaclass=PoolMeta):
                 return {"result": "already"}
             if not _holds(present, expect or {}):
                 return {"result": "conflict", "flag": present}
-            cls.write([party], {name: value or None for name, value in values.items()})
+            with Transaction().set_context(_escalate=True):
+                cls.write([party], {name: value or None for name, value in values.items()})
         return {"result": "applied"}
 
     @classmethod

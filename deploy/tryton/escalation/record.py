@@ -24,7 +24,7 @@ class Dispute(ChangedMixin, DeactivableMixin, ModelSQL, ModelView):
     currency = fields.Many2One("currency.currency", "Currency", required=True, ondelete="RESTRICT")
     state = fields.Selection(DISPUTE_STATES, "State", required=True, sort=False)
     reason = fields.Char("Reason")
-    opened_at = fields.Timestamp("Opened at", required=True)
+    opened_at = fields.DateTime("Opened at", required=True)
 
     @classmethod
     def __setup__(cls):
@@ -80,7 +80,7 @@ class Note(_KeyedMixin, ModelSQL, ModelView):
 
     title = fields.Char("Note", readonly=True)
     body = fields.Text("Text", readonly=True)
-    at = fields.Timestamp("At", required=True, readonly=True)
+    at = fields.DateTime("At", required=True, readonly=True)
 
     @classmethod
     def __setup__(cls):
@@ -98,7 +98,7 @@ class Task(_KeyedMixin, ModelSQL, ModelView):
     assignee_name = fields.Char("For", help="Who it is for, where that person is no user of this Tryton.")
     subject = fields.Char("Task", required=True, readonly=True)
     body = fields.Text("Text", readonly=True)
-    due_at = fields.Timestamp("Due", readonly=True)
+    due_at = fields.DateTime("Due", readonly=True)
     done = fields.Boolean("Done")
 
     @classmethod
