@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
@@ -14,6 +15,9 @@ _FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
     *("--disable-component-update", "--no-first-run", "--disable-sync", "--no-proxy-server"),
 ]
+
+_READING = 1500
+"""Milliseconds that a person at least looks before the next move."""
 
 
 @contextmanager
@@ -55,17 +59,24 @@ class Person:
         shown.get_by_text(entry, exact=True).first.click()
 
     def open_record(self, name: str) -> None:
-        """A double click on a line of the open list."""
-        self.page.locator("#tabcontent tbody tr", has_text=name).first.dblclick()
+        """A double click on a line of the open list; then she reads, while the page fills its selections: until it has,
+        it would save them as empty.
+        """
+        self.page.locator("#tabcontent .tab-pane.active tbody tr", has_text=name).first.dblclick()
         expect(self.field("Name")).to_have_value(name)
+        self.page.wait_for_timeout(_READING)
 
     def field(self, label: str) -> Locator:
         """A field of the open form by what its label says."""
-        return self.page.locator("#tabcontent").get_by_label(f"{label}:", exact=True).first
+        return self._tab().get_by_label(f"{label}:", exact=True).first
+
+    def _tab(self) -> Locator:
+        return self.page.locator("#tabcontent > .tab-pane.active")
 
     def choose(self, label: str, words: str) -> None:
         """One of the words of a selection."""
         self.field(label).select_option(label=words)
+        self.page.wait_for_timeout(_READING)
 
     def chosen(self, label: str) -> str:
         """What a selection shows."""
@@ -73,11 +84,11 @@ class Person:
 
     def press(self, title: str) -> None:
         """A button by its name or by what it says when pointed at."""
-        self.page.locator("#tabcontent").get_by_role("button", name=title, exact=True).first.click()
+        self._tab().get_by_role("button", name=title, exact=True).first.click()
 
     def open_tab(self, name: str) -> None:
         """A tab of the open form."""
-        self.page.locator("#tabcontent").get_by_role("tab", name=name, exact=True).first.click()
+        self._tab().get_by_role("tab", name=name, exact=True).first.click()
 
     def screenshot(self, path: Path) -> None:
         """What she sees."""

@@ -17,15 +17,6 @@ def now():
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
 
-class Moment(fields.Timestamp):
-    """A time that is kept to the microsecond, since the worker compares it, and shown to the minute.
-
-    Not for fields that people can write: what a page shows shortened it would save shortened.
-    """
-
-    format = "%H:%M"
-
-
 def _as_time(stamp):
     """SQLite gives an expression's time as text."""
     return dt.datetime.fromisoformat(stamp) if isinstance(stamp, str) else stamp

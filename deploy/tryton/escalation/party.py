@@ -8,7 +8,7 @@ from trytond.pyson import Bool, Eval, If
 from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
-from .changed import ChangedMixin, Moment, now
+from .changed import ChangedMixin, now
 
 HEALTH = [(None, ""), ("green", "Green"), ("yellow", "Yellow"), ("red", "Red")]
 TIERS = [(None, ""), ("standard", "Standard"), ("enterprise", "Enterprise"), ("strategic", "Strategic")]
@@ -52,6 +52,12 @@ FLAG = (
 
 WORKERS_OWN = frozenset({*FLAG, "answered_by", "answered_at"}) - {"escalated"}
 
+MINUTES = {
+    "escalation_due": "escalation_due_at",
+    "escalation_since": "escalation_opened_at",
+    "answered": "answered_at",
+}
+
 _read_only = {"readonly": True}
 _open = Bool(Eval("escalated"))
 
@@ -77,10 +83,14 @@ class Party(ChangedMixin, metaclass=PoolMeta):
     escalated = fields.Boolean("Escalated", help="Set by the escalation worker. Untick it: not for this reason.")
     escalation_level = fields.Selection(LEVELS, "Level", sort=False, states=_read_only)
     escalation_reason = fields.Text("Why", states=_read_only)
-    escalation_opened_at = Moment("Since", states=_read_only)
-    escalation_due_at = Moment("Answer due", states=_read_only)
+    escalation_opened_at = fields.Timestamp("Since", states=_read_only)
+    escalation_due_at = fields.Timestamp("Answer due", states=_read_only)
     escalation_status = fields.Selection(STATUSES, "Status", sort=False, states=_read_only)
     escalation_owner = fields.Char("Owner", states=_read_only)
+
+    escalation_due = fields.Function(fields.DateTime("Answer due", format="%H:%M"), "get_minute")
+    escalation_since = fields.Function(fields.DateTime("Since", format="%H:%M"), "get_minute")
+    answered = fields.Function(fields.DateTime("Answered at", format="%H:%M"), "get_minute")
 
     answer = fields.Selection(ANSWERS, "Answer", sort=False, help="What you want to happen with this escalation.")
     answer_until = fields.DateTime(
@@ -90,7 +100,7 @@ class Party(ChangedMixin, metaclass=PoolMeta):
     root_cause = fields.Char("Root Cause", help=ROOT_CAUSES_HELP)
     customer_confirmed = fields.Boolean("Customer confirmed", help="The customer said that the matter is settled.")
     answered_by = fields.Char("Answered by", readonly=True)
-    answered_at = Moment("Answered at", readonly=True)
+    answered_at = fields.Timestamp("Answered at", readonly=True)
 
     issue_impact = fields.Text("Business impact")
     issue_attempted = fields.Text("What was tried")
@@ -137,6 +147,11 @@ class Party(ChangedMixin, metaclass=PoolMeta):
             ),
         ]
 
+    def get_minute(self, name):
+        """A time as it is shown. Tryton's page takes a time that it shows shortened for one that a person changed."""
+        exact = getattr(self, MINUTES[name])
+        return exact and exact.replace(second=0, microsecond=0)
+
     @classmethod
     @ModelView.button
     def acknowledge(cls, parties):
@@ -147,8 +162,8 @@ class Party(ChangedMixin, metaclass=PoolMeta):
     def preprocess_values(cls, mode, values):
         """Sign each answer with who gave it and when; keep the flag out of what a page saves.
 
-        Tryton's page sends back every field that it shows shortened, also read-only ones, and would so overwrite the
-        worker's fields. Only `escalated` is for people as well: to untick it is an answer.
+        A page may send back read-only fields as well, and would so overwrite the worker's. Only `escalated` is for
+        people too: to untick it is an answer.
         """
         values = super().preprocess_values(mode, values)
         if not Transaction().context.get("_escalate"):
