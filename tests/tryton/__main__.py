@@ -43,7 +43,7 @@ def shown(server: Server, folder: Path) -> None:
     worker = Worker(folder / "worker", server.url, "crm", made["key"], interval="5s")
     worker.start()
     try:
-        print(f"\nOpen   {server.url}/#crm\nuser   {LOGIN}\n       password   {PASSWORD}\n")
+        print(f"\nOpen      {server.url}/#crm\nuser      {LOGIN}\npassword  {PASSWORD}\n")
         print("Parties > Escalated accounts fills within seconds. Answer one, change another, and see.")
         print(f"The worker's configuration, messages and log: {worker.folder}\nEnd with Ctrl-C.", flush=True)
         while worker.running():
