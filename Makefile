@@ -7,7 +7,7 @@ CRM := .crm
 SEEDS ?= 300
 JOBS ?= 2
 
-.PHONY: demo demo-reset demo-crm run test test-crm lint simulate simulate-each bench locks tryton-locks clean help
+.PHONY: demo demo-reset demo-crm run test test-crm lint simulate simulate-each bench weights locks tryton-locks clean help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -78,6 +78,10 @@ simulate-each: $(VENV)/.dev  ## every operation of a reference history fails onc
 
 bench: $(VENV)/.dev  ## CPU, memory and rows against a bare read-and-decode floor
 	@$(BIN)/python -m tests.bench
+
+weights: $(VENV)/.dev  ## what words weigh in detection, learned again from the labelled texts of tests/core
+	@$(BIN)/python -m worker.learning tests/core/detection_texts.jsonl tests/core/detection_texts_fresh.jsonl > weights.new
+	@mv weights.new config/phrases/weights.tsv
 
 locks: $(VENV)/.python  ## renew the lock files
 	@$(BIN)/python -m pip install --quiet uv

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from worker.core.book import PhraseBook
 from worker.core.model import Case, RecordKind, RecordRef, TextHit
-from worker.core.phrases import PhraseBook, case_hits
+from worker.core.phrases import case_hits
 
 _REMEMBERED = 4096
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import re2
 
-from worker.core.phrases import Scope
+from worker.core.book import Scope
 
 _MACRO = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 _BLANK = re.compile(r" (\?)?(?![^\[\]]*\])")

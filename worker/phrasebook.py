@@ -12,16 +12,18 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
+from worker import weights
+from worker.core.book import Company, Guard, GuardKind, Phrase, PhraseBook, Place, Scope, Within
 from worker.core.model import BUILT_IN_TRIGGERS, Certainty, TriggerId
-from worker.core.phrases import Guard, GuardKind, Phrase, PhraseBook, Place, Scope
+from worker.core.vocabulary import Weights
 from worker.patterns import BLANK_IN_PHRASE, FORMS, Expression, PatternError, compiled, expand, sieve
 
 _TOP = {"words", "guards", "phrases"}
-_PHRASE = {"id", "label", "certainty", "place", "needs", "ignores", "patterns", "yes", "no"}
+_PHRASE = {"id", "label", "certainty", "place", "with", "without", "within", "ignores", "patterns", "yes", "no"}
 _GUARD = {"id", "kind", "scope", "effect", "labels", "patterns", "unless"}
 _NEEDED_PHRASE = ("id", "label", "patterns", "yes", "no")
 _NEEDED_GUARD = ("id", "kind", "scope", "effect", "patterns")
-_Choice = TypeVar("_Choice", Certainty, Place, GuardKind, Scope)
+_Choice = TypeVar("_Choice", Certainty, Place, GuardKind, Scope, Within)
 
 
 class PhraseBookError(ValueError):
@@ -55,9 +57,18 @@ def load(folder: Path) -> PhraseBook:
     for path, pack in packs:
         _each(path, pack, "guards", shelf, _guard)
         _each(path, pack, "phrases", shelf, _phrase)
+    learned = _weights(folder / weights.NAME, shelf)
     if shelf.faults:
         raise PhraseBookError(shelf.faults)
-    return PhraseBook(tuple(shelf.phrases), tuple(shelf.guards), sieve(shelf.expressions))
+    return PhraseBook(tuple(shelf.phrases), tuple(shelf.guards), sieve(shelf.expressions), learned)
+
+
+def _weights(path: Path, shelf: _Shelf) -> Weights | None:
+    try:
+        return weights.load(path) if path.exists() else None
+    except (weights.WeightsError, OSError, UnicodeDecodeError) as error:
+        shelf.faults.append(str(error))
+        return None
 
 
 def _document(path: Path, shelf: _Shelf) -> CommentedMap | None:
@@ -155,24 +166,30 @@ class _Entry:
         return frozenset(TriggerId(value) for value in values)
 
     def expression(self, key: str, form: str, blank: str = "[ ]+") -> tuple[str, Expression | None]:
-        expanded: list[str] = []
-        for number, pattern in enumerate(self.texts(key)):
-            try:
-                text = expand(pattern, self.shelf.words, blank)
-                compiled(text)
-            except (PatternError, re2.error) as error:
-                place = (
-                    _at(self.path, self.source[key], number)
-                    if isinstance(self.source[key], CommentedSeq)
-                    else _at(self.path, self.source, key)
-                )
-                self.shelf.faults.append(f"{place}: {_reason(error)}: correct the pattern {pattern!r}")
-                continue
-            expanded.append(text)
+        plain = [self.plain(key, number, pattern, blank) for number, pattern in enumerate(self.texts(key))]
+        expanded = [text for text in plain if text]
         if not expanded:
             return "", None
         whole = form.format("(?:" + "|".join(expanded) + ")")
         return whole, Expression(compiled(whole))
+
+    def single(self, key: str, number: int, pattern: str) -> Expression | None:
+        text = self.plain(key, number, pattern, "[ ]+")
+        return Expression(compiled(FORMS[Scope.TEXT].format(f"(?:{text})"))) if text else None
+
+    def plain(self, key: str, number: int, pattern: str, blank: str) -> str:
+        """One pattern in plain RE2 syntax; empty, and its fault noted, where it has one."""
+        try:
+            text = expand(pattern, self.shelf.words, blank)
+            compiled(text)
+        except (PatternError, re2.error) as error:
+            values = self.source[key]
+            place = (
+                _at(self.path, values, number) if isinstance(values, CommentedSeq) else _at(self.path, self.source, key)
+            )
+            self.shelf.faults.append(f"{place}: {_reason(error)}: correct the pattern {pattern!r}")
+            return ""
+        return text
 
 
 def _guard(entry: _Entry) -> None:
@@ -198,7 +215,9 @@ def _phrase(entry: _Entry) -> None:
     certainty = entry.choice("certainty", Certainty, Certainty.CERTAIN)
     place = entry.choice("place", Place, Place.OWN)
     whole, matcher = entry.expression("patterns", FORMS[Scope.SENTENCE], BLANK_IN_PHRASE)
-    needs = tuple(_need(entry, name) for name in entry.texts("needs"))
+    company = Company(
+        entry.choice("within", Within, Within.SENTENCE), _matchers(entry, "with"), _matchers(entry, "without")
+    )
     ignores = frozenset(GuardKind(name) for name in entry.texts("ignores") if _known_kind(entry, name))
     if matcher is None or not labels:
         return
@@ -210,7 +229,7 @@ def _phrase(entry: _Entry) -> None:
             certainty,
             matcher,
             place,
-            tuple(need for need in needs if need is not None),
+            company,
             ignores,
             entry.texts("yes"),
             entry.texts("no"),
@@ -218,12 +237,9 @@ def _phrase(entry: _Entry) -> None:
     )
 
 
-def _need(entry: _Entry, name: str) -> Expression | None:
-    try:
-        return Expression(compiled(FORMS[Scope.TEXT].format(expand(f"{{{name}}}", entry.shelf.words))))
-    except (PatternError, re2.error) as error:
-        entry.fault("needs", _reason(error))
-        return None
+def _matchers(entry: _Entry, key: str) -> tuple[Expression, ...]:
+    found = (entry.single(key, number, pattern) for number, pattern in enumerate(entry.texts(key)))
+    return tuple(one for one in found if one is not None)
 
 
 def _known_kind(entry: _Entry, name: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 if TYPE_CHECKING:
-    from worker.core.phrases import Message, PhraseBook, Reading
+    from worker.core.book import Message, PhraseBook, Reading
 
 DEFAULT_PACKS = Path("config/phrases")
 _TEXTS = ("id", "channel", "subject", "body", "title")
@@ -73,7 +73,7 @@ def _answer(book: PhraseBook, number: int, line: bytes, stdout: TextIO, errors: 
 
 
 def _message(line: bytes) -> tuple[str, Message]:
-    from worker.core.phrases import Message
+    from worker.core.book import Message
 
     try:
         source = json.loads(line.decode("utf-8-sig"))

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 
 from worker.core.number_words import WORD_NUMBER, spoken
 
@@ -62,6 +63,10 @@ _SPOKEN = re.compile(
 _RANGE = re.compile(r"[ \u00a0]{0,2}(?:-|–|—|~|s/d|sd|sampai|hingga|to|until)[ \u00a0]{0,2}", re.IGNORECASE)
 
 
+MOST_FIGURES = 500
+"""A text with more figures is a table or an attack, no complaint."""
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
     """An exact amount found in a text; `currency` is ISO 4217, `start` and `end` count characters."""
@@ -85,9 +90,9 @@ def amounts(text: str) -> tuple[Amount, ...]:
     """Every amount of money in `text`, in order; numbers without a currency or a scale of money are none.
 
     A range gives both its ends, the parts of `12 juta 500 ribu` give their sum. Dates, telephone and invoice numbers,
-    versions and percentages are no money.
+    versions and percentages are no money. What comes after the first `MOST_FIGURES` figures is not read.
     """
-    figures = _share_in_ranges(text, [_figure(match) for match in _FIGURE.finditer(text)])
+    figures = _share_in_ranges(text, [_figure(match) for match in islice(_FIGURE.finditer(text), MOST_FIGURES)])
     found = [amount for figure in figures if (amount := _worth(figure)) is not None]
     found += [amount for amount in _in_words(text) if not any(_overlap(amount, other) for other in found)]
     return tuple(_added_up(text, sorted(found, key=lambda amount: amount.start)))
@@ -172,7 +177,7 @@ def _grouped(number: str, decimal_sign: str) -> Decimal | None:
 
 
 def _in_words(text: str) -> Iterator[Amount]:
-    for match in _SPOKEN.finditer(text):
+    for match in islice(_SPOKEN.finditer(text), MOST_FIGURES):
         after = (match["after"] or "").lower()
         worth, indonesian, scaled = spoken(match["words"])
         if worth and (after or (indonesian and scaled)):

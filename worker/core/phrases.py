@@ -1,161 +1,23 @@
-"""Finding what customers say in mails, chats, cases and call notes: phrases with guards against what only looks alike.
-
-A phrase says which words mean a trigger; a guard says which words around them take the meaning away (negation,
-hypothetical, past event, somebody else's affair). The regular expressions come from outside as `Matcher`.
-"""
+"""Finding what customers say in mails, chats, cases and call notes: phrases, guards and the weight of the words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
+from dataclasses import dataclass, replace
+from itertools import combinations, islice
 
-from worker.core import markup
+from worker.core import markup, vocabulary
 from worker.core.amounts import Amount, amounts
+from worker.core.book import FoundAmount, Hit, Message, Phrase, PhraseBook, Place, Reading
+from worker.core.guards import guarded, silenced, window
 from worker.core.model import Author, Case, Certainty, RecordRef, TextHit, TriggerId
 from worker.core.sentences import Span, sentence_ends
 from worker.core.text import Parts, parts
+from worker.core.vocabulary import Weights
 
 MOST_CHARACTERS = 65_536
 """How much of a subject or body is read; what was cut is reported in `Reading.cut`."""
-
-
-class Matcher(Protocol):
-    """A compiled expression over lower-case ASCII; linear in the length of the text."""
-
-    def spans(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Every match, in order, as start and end."""
-        ...
-
-    def found(self, text: bytes) -> bool:
-        """Whether there is any match."""
-        ...
-
-
-class Sieve(Protocol):
-    """All phrases at once."""
-
-    def candidates(self, text: bytes) -> Sequence[int]:
-        """The numbers of the phrases that match somewhere in `text`, ascending."""
-        ...
-
-
-class Place(StrEnum):
-    """Where a phrase is looked for: in the customer's own words, or in the signature and title of the writer."""
-
-    OWN = "own"
-    SIGNATURE = "signature"
-
-
-class GuardKind(StrEnum):
-    """Why a guard takes the meaning away; a phrase can name the kinds that it ignores."""
-
-    NEGATION = "negation"
-    HYPOTHETICAL = "hypothetical"
-    PAST = "past"
-    ELSEWHERE = "elsewhere"
-
-
-class Scope(StrEnum):
-    """Where a guard is looked for: right before the hit, in it, right after it, in its sentence, in the whole text."""
-
-    BEFORE = "before"
-    INSIDE = "inside"
-    AFTER = "after"
-    SENTENCE = "sentence"
-    TEXT = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """Words that take a hit's meaning away. `effect` POSSIBLE weakens it, None drops it; no `labels` means all."""
-
-    id: str
-    kind: GuardKind
-    scope: Scope
-    effect: Certainty | None
-    labels: frozenset[TriggerId]
-    matcher: Matcher
-    unless: Matcher | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """Words that mean a trigger. It counts only where each of `needs` is found in the customer's own words too."""
-
-    id: str
-    label: TriggerId
-    certainty: Certainty
-    matcher: Matcher
-    place: Place = Place.OWN
-    needs: tuple[Matcher, ...] = ()
-    ignores: frozenset[GuardKind] = frozenset()
-    yes: tuple[str, ...] = ()
-    no: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PhraseBook:
-    """All packs together. `sieve` numbers the phrases in their order here."""
-
-    phrases: tuple[Phrase, ...]
-    guards: tuple[Guard, ...]
-    sieve: Sieve
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One text to read. `channel` says by which way it came, `title` what the CRM knows of the writer's position."""
-
-    subject: str = ""
-    body: str = ""
-    channel: str = ""
-    title: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One phrase found. `span` counts characters of `field` (`subject`, `body` or `title`)."""
-
-    label: TriggerId
-    phrase: str
-    field: str
-    span: Span
-    text: str
-    certainty: Certainty
-
-
-@dataclass(frozen=True, slots=True)
-class FoundAmount:
-    """An amount that the customer wrote, with the field it stands in."""
-
-    field: str
-    amount: Amount
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What was found in one message. `cut` counts the characters that were beyond the limit and not read."""
-
-    hits: tuple[Hit, ...] = ()
-    amounts: tuple[FoundAmount, ...] = ()
-    cut: int = 0
-
-    @property
-    def certainty(self) -> dict[TriggerId, Certainty]:
-        """Each label that was found with its best certainty."""
-        best: dict[TriggerId, Certainty] = {}
-        for hit in self.hits:
-            if best.get(hit.label) is not Certainty.CERTAIN:
-                best[hit.label] = hit.certainty
-        return best
-
-    @property
-    def labels(self) -> tuple[TriggerId, ...]:
-        """The labels that are asserted: those found for certain, as the triggers count them."""
-        return tuple(sorted(label for label, certainty in self.certainty.items() if certainty is Certainty.CERTAIN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,20 +34,38 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _ANSWERED = re.compile(r"\s*(?:re|fwd?|fw|bls|trs)\s?:", re.IGNORECASE)
 _BREAK = ord("\n")
 _TRAILING = b" ,.!?;:-\n"
+_MOST_HITS = 12
+"""Of one phrase in one field: who says it more often says the same."""
 
 
 def read(book: PhraseBook, message: Message) -> Reading:
     """The phrases and amounts in what the customer wrote in `message`."""
     body, subject = message.body[:MOST_CHARACTERS], message.subject[:MOST_CHARACTERS]
     cut = len(message.body) - len(body) + len(message.subject) - len(subject)
-    taken = parts(body, message.channel, subject)
-    if not (taken.own or taken.signature) and body.strip():
+    taken = _taken(subject, body, message.channel)
+    if taken is None:
         return Reading(cut=cut)
-    if not parts(f"{subject}\n", message.channel, subject).own and subject.strip():
-        return Reading(cut=cut)
-    fields = _fields(subject, body, message.title[:200], taken)
-    hits = _without_overlap(_hits(book, fields))
+    hits = _without_overlap(_found(book, _fields(subject, body, message.title[:200], taken)))
     return Reading(hits, tuple(_found_amounts(subject, body, taken.own)), cut)
+
+
+def words(book: PhraseBook, message: Message) -> set[str]:
+    """What `message` has of the features that are weighed; nothing where no customer wrote it."""
+    body, subject = message.body[:MOST_CHARACTERS], message.subject[:MOST_CHARACTERS]
+    taken = _taken(subject, body, message.channel)
+    if taken is None:
+        return set()
+    fields = _fields(subject, body, message.title[:200], taken)
+    return vocabulary.features(_own(fields)) | _signed_by_executive(book, fields)
+
+
+def _taken(subject: str, body: str, channel: str) -> Parts | None:
+    taken = parts(body, channel, subject)
+    if not (taken.own or taken.signature) and body.strip():
+        return None
+    if not parts(f"{subject}\n", channel, subject).own and subject.strip():
+        return None
+    return taken
 
 
 def case_hits(book: PhraseBook, case: Case, ref: RecordRef) -> tuple[TextHit, ...]:
@@ -229,65 +109,98 @@ def _folded(text: str) -> bytes:
     return bytes(folded)
 
 
-def _hits(book: PhraseBook, fields: Sequence[_Field]) -> Iterator[Hit]:
-    own = b"\n".join(field.canvas for field in fields if field.place is Place.OWN)
-    silenced: dict[str, bool] = {}
+def _found(book: PhraseBook, fields: Sequence[_Field]) -> list[Hit]:
+    own = _own(fields)
+    seen: dict[str, bool] = {}
+    hits = _agreed(list(_hits(book, fields, own, seen)))
+    if book.weights is None or not own.strip():
+        return hits
+    features = vocabulary.features(own)
+    signed = _signed_by_executive(book, fields)
+    sums = vocabulary.sums(book.weights, features | signed)
+    for label in book.weights.labels:
+        if sums[label] + vocabulary.total(book.weights, _known(hits, label), label) <= 0:
+            hits = [_doubted(hit) if hit.label == label else hit for hit in hits]
+        elif not (_certain(hits, label) or _weakened(hits, label) or silenced(book.guards, label, own, seen)):
+            hits += _strongest(book.weights, fields, label)
+    return hits
+
+
+def _own(fields: Sequence[_Field]) -> bytes:
+    return b"\n".join(field.canvas for field in fields if field.place is Place.OWN)
+
+
+def _certain(hits: Sequence[Hit], label: TriggerId) -> bool:
+    return any(hit.label == label and hit.certainty is Certainty.CERTAIN for hit in hits)
+
+
+def _weakened(hits: Sequence[Hit], label: TriggerId) -> bool:
+    mine = [hit for hit in hits if hit.label == label]
+    return bool(mine) and not any(hit.hint for hit in mine)
+
+
+def _known(hits: Sequence[Hit], label: TriggerId) -> list[str]:
+    if _certain(hits, label):
+        return [vocabulary.PHRASE]
+    return [vocabulary.HINT if any(hit.label == label for hit in hits) else vocabulary.ALONE]
+
+
+def _doubted(hit: Hit) -> Hit:
+    return replace(hit, certainty=Certainty.POSSIBLE)
+
+
+def _signed_by_executive(book: PhraseBook, fields: Sequence[_Field]) -> set[str]:
+    titles = [phrase.matcher for phrase in book.phrases if phrase.place is Place.SIGNATURE]
+    signed = any(one.found(field.canvas) for field in fields if field.place is Place.SIGNATURE for one in titles)
+    return {vocabulary.TITLE} if signed else set()
+
+
+def _strongest(weights: Weights, fields: Sequence[_Field], label: TriggerId) -> list[Hit]:
+    told = [
+        (*vocabulary.strongest(weights, field.canvas, label), field) for field in fields if field.place is Place.OWN
+    ]
+    weight, span, field = max(told, key=lambda one: one[0])
+    if weight <= 0:
+        return []
+    return [Hit(label, "weights", field.name, span, field.text[span.start : span.end], Certainty.CERTAIN)]
+
+
+def _hits(book: PhraseBook, fields: Sequence[_Field], own: bytes, seen: dict[str, bool]) -> Iterator[Hit]:
     for field in fields:
         if not field.canvas.strip():
             continue
         for number in book.sieve.candidates(field.canvas):
             phrase = book.phrases[number]
-            if phrase.place is field.place and all(need.found(own) for need in phrase.needs):
-                yield from _phrase_hits(book, phrase, field, own, silenced)
+            if phrase.place is field.place:
+                yield from _phrase_hits(book, phrase, field, own, seen)
 
 
 def _phrase_hits(book: PhraseBook, phrase: Phrase, field: _Field, own: bytes, seen: dict[str, bool]) -> Iterator[Hit]:
-    for start, reach in phrase.matcher.spans(field.canvas):
-        end = start + len(field.canvas[start:reach].rstrip(_TRAILING))
-        certainty = _guarded(book.guards, phrase, field.canvas, Span(start, end), own, seen)
-        if certainty is None:
+    for start, reach in islice(phrase.matcher.spans(field.canvas), _MOST_HITS):
+        span = Span(start, start + len(field.canvas[start:reach].rstrip(_TRAILING)))
+        if not phrase.company.agrees(window(phrase.company.within, field.canvas, span, own)):
             continue
-        if field.quoted:
-            certainty = Certainty.POSSIBLE
-        yield Hit(phrase.label, phrase.id, field.name, Span(start, end), field.text[start:end], certainty)
-
-
-def _guarded(
-    guards: Sequence[Guard], phrase: Phrase, text: bytes, span: Span, own: bytes, seen: dict[str, bool]
-) -> Certainty | None:
-    certainty = phrase.certainty
-    for guard in guards:
-        if guard.kind in phrase.ignores or (guard.labels and phrase.label not in guard.labels):
+        left = guarded(book.guards, phrase, field.canvas, span, own, seen)
+        if left is None:
             continue
-        if not _applies(guard, text, span, own, seen):
-            continue
-        if guard.effect is None:
-            return None
-        certainty = guard.effect
-    return certainty
+        weak = left is Certainty.POSSIBLE or field.quoted
+        certainty = Certainty.POSSIBLE if weak else phrase.certainty
+        hint = not weak and certainty is Certainty.POSSIBLE
+        yield Hit(phrase.label, phrase.id, field.name, span, field.text[span.start : span.end], certainty, hint)
 
 
-def _applies(guard: Guard, text: bytes, span: Span, own: bytes, seen: dict[str, bool]) -> bool:
-    if guard.scope is Scope.TEXT:
-        if guard.id not in seen:
-            seen[guard.id] = guard.matcher.found(own) and not (guard.unless is not None and guard.unless.found(own))
-        return seen[guard.id]
-    begin = text.rfind(b"\n", 0, span.start) + 1
-    finish = text.find(b"\n", span.end)
-    finish = len(text) if finish < 0 else finish
-    around = {
-        Scope.BEFORE: (begin, span.start),
-        Scope.INSIDE: (span.start, span.end),
-        Scope.AFTER: (span.end, finish),
-        Scope.SENTENCE: (begin, finish),
+def _agreed(hits: Sequence[Hit]) -> list[Hit]:
+    """`hits`, the hints of a label certain where two different phrases of it agree, each in words of its own."""
+    hints = [hit for hit in hits if hit.hint]
+    agreeing = {
+        one.label
+        for one, other in combinations(hints, 2)
+        if one.label == other.label and one.phrase != other.phrase and not _overlap(one, other)
     }
-    first, last = around[guard.scope]
-    if not guard.matcher.found(text[first:last]):
-        return False
-    return guard.unless is None or not guard.unless.found(text[begin:finish])
+    return [replace(hit, certainty=Certainty.CERTAIN) if hit.hint and hit.label in agreeing else hit for hit in hits]
 
 
-def _without_overlap(hits: Iterator[Hit]) -> tuple[Hit, ...]:
+def _without_overlap(hits: Sequence[Hit]) -> tuple[Hit, ...]:
     """One hit for each stretch of text and label: the most certain, then the longest."""
     ranked = sorted(hits, key=lambda hit: (hit.certainty is not Certainty.CERTAIN, hit.span.start - hit.span.end))
     kept: list[Hit] = []

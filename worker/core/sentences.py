@@ -48,7 +48,8 @@ _SHORT_NAMES = frozenset(
     ]
 )
 _BULLET = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)]|[a-z][.)])\s")
-_SENTENCE_END = re.compile(r"[.!?;…]+[\"')\]]{0,2}(?=\s)|\n[ \t]{0,200}\n")
+_BLANK_RUN = re.compile(r"\n(?:[ \t\r]*\n){3,}")
+_SENTENCE_END = re.compile(r"[.!?;…]+[\"')\]]{0,2}(?=\s)|\n(?:[ \t]{0,200}\n)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,16 @@ class Span:
 
 
 def lines(text: str) -> Iterator[Span]:
-    """The lines of `text`, in order."""
+    """The lines of `text`, in order; a long run of blank lines is one."""
     start = 0
+    for run in _BLANK_RUN.finditer(text):
+        yield from _each_line(text[start : run.start()], start)
+        yield Span(run.start() + 1, run.end() - 1)
+        start = run.end()
+    yield from _each_line(text[start:], start)
+
+
+def _each_line(text: str, start: int) -> Iterator[Span]:
     for line in text.split("\n"):
         yield Span(start, start + len(line))
         start += len(line) + 1

@@ -156,12 +156,18 @@ def _mark_signature(rows: Sequence[str], kinds: list[_Kind], begin: int, end: in
 def _bare_signature(rows: Sequence[str], kinds: list[_Kind]) -> None:
     """A last paragraph of a name and a title without a greeting before it."""
     own = [number for number, kind in enumerate(kinds) if kind is _Kind.OWN and rows[number].strip()]
-    last = [number for number in own if not any(not line.strip() for line in rows[number : own[-1]])]
+    last = _last_paragraph(rows, own)
     if not 2 <= len(last) <= 5 or len(last) == len(own):
         return
     if marks.NAME.fullmatch(rows[last[0]]) and all(_in_signature(rows[number], 1) for number in last):
         for number in last:
             kinds[number] = _Kind.SIGNATURE
+
+
+def _last_paragraph(rows: Sequence[str], own: Sequence[int]) -> list[int]:
+    """Those of the lines `own` that no blank line parts from the last of them."""
+    before = next((number for number in reversed(range(own[-1])) if not rows[number].strip()), -1) if own else -1
+    return [number for number in own if number > before]
 
 
 def _in_signature(line: str, place: int) -> bool:
