@@ -7,7 +7,7 @@ CRM := .crm
 SEEDS ?= 300
 JOBS ?= 2
 
-.PHONY: demo demo-reset demo-crm run test test-crm lint simulate simulate-each bench weights locks tryton-locks clean help
+.PHONY: demo demo-reset demo-crm run test test-crm test-pages lint simulate simulate-each bench weights locks tryton-locks clean help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -60,6 +60,9 @@ $(CRM)/.browser:
 
 test-crm: $(VENV)/.dev $(CRM)/.server $(CRM)/.page $(CRM)/.browser  ## the same on a real Tryton and in its own web page, in Chromium
 	@REAL_TRYTON=$(CRM) $(BIN)/python -m pytest tests/tryton
+
+test-pages: $(VENV)/.dev $(CRM)/.browser  ## the status page and the report in Chromium: screen sizes, no scripts, accessibility
+	@$(BIN)/python -m pytest tests/browser/pages.py
 
 demo-crm: $(VENV)/.dev $(CRM)/.server $(CRM)/.page  ## a real Tryton with a portfolio and the worker at work, to click through
 	@$(BIN)/python -m tests.tryton $(CRM)

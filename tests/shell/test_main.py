@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 import typer
 
 from connectors.base import FatalError
@@ -54,6 +56,15 @@ def test_an_error_ends_in_a_message_and_a_code(
     assert "Traceback" not in said
 
 
+@pytest.fixture
+def fresh_log() -> Iterator[None]:
+    """No logging that another test has set up: it would go on writing to where that test's output went."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("fresh_log")
 def test_a_fault_of_the_program_is_told_without_its_locals(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

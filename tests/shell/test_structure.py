@@ -1,0 +1,36 @@
+"""How large a module may be: about 300 lines; what is larger says why, and loses its excuse when it shrinks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+MOST = 300
+REASONS = {
+    "connectors/base.py": "the whole protocol on one page: who writes a connector reads this and nothing else",
+    "connectors/crm/embedded/database.py": "one file format, with its schema and everything that reads or writes it",
+    "worker/commands/crm.py": "one command group; each function is one command of a few lines and its options",
+    "worker/configuration.py": "one pass over the file, so that all faults come at once and in order",
+    "worker/core/report.py": "the report's values stand beside the arithmetic that fills them",
+    "worker/core/triggers.py": "one function a trigger, in the order of the process document",
+    "worker/deliver.py": "the delivery protocol, whose steps must be read together to be believed",
+    "worker/importing.py": "one table reader with every way in which a cell can be wrong",
+    "worker/mapping.py": "reading and writing a field stand together, so that a CRM's value has one meaning",
+    "worker/runner.py": "signals, lease and loop of one process, which end each other",
+    "worker/store/outbox.py": "an effect's states and the statements between them, which guard each other",
+}
+
+
+def sizes() -> dict[str, int]:
+    files = [*ROOT.glob("worker/**/*.py"), *ROOT.glob("connectors/**/*.py")]
+    return {str(file.relative_to(ROOT)): len(file.read_text(encoding="utf-8").splitlines()) for file in files}
+
+
+def test_a_module_over_300_lines_has_a_reason() -> None:
+    assert {name: size for name, size in sizes().items() if size > MOST and name not in REASONS} == {}
+
+
+def test_no_reason_outlives_its_module() -> None:
+    present = sizes()
+
+    assert [name for name in REASONS if present.get(name, 0) <= MOST] == []
