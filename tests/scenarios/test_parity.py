@@ -1,7 +1,7 @@
 """One portfolio on three CRMs: the same accounts escalated for the same reasons, the same notes, the same messages.
 
 What may differ is what a vendor calls its own: ids (put back into the portfolio's keys here), the markup of notes, and
-in HubSpot who wrote a ticket, where the contact is named by e-mail, and that disputes are tickets.
+in HubSpot who wrote a ticket, where the contact is named by e-mail.
 """
 
 from __future__ import annotations
@@ -182,13 +182,7 @@ def test_salesforce_gives_the_same(embedded: Outcome, salesforce: Outcome) -> No
     assert salesforce.messages == embedded.messages
 
 
-def test_hubspot_gives_the_same_but_for_disputes_that_are_tickets_too(embedded: Outcome, hubspot: Outcome) -> None:
+def test_hubspot_gives_the_same(embedded: Outcome, hubspot: Outcome) -> None:
     assert hubspot.escalations == embedded.escalations
     assert hubspot.messages == embedded.messages
-    assert without_dispute_tickets(hubspot.notes) == without_dispute_tickets(embedded.notes)
-
-
-def without_dispute_tickets(notes: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """A dispute of HubSpot is a ticket, hence an open case more in the note's impact and a line in its timeline."""
-    left = re.compile(r"\d+ open cases?\.|- [^-]*: case DSP-\d+ opened: [^-]*")
-    return {account: [left.sub("", each) for each in texts] for account, texts in notes.items()}
+    assert hubspot.notes == embedded.notes

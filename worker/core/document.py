@@ -12,12 +12,12 @@ from datetime import datetime
 from fractions import Fraction
 
 from worker.core.calendar import fraction_point
-from worker.core.model import AccountView, Colour, Escalation, Person
+from worker.core.model import AccountView, CaseStatus, Colour, Escalation, Person
 from worker.core.people import BY_HAND
 from worker.core.policy import Policy
 from worker.core.routing import csm_of
 from worker.core.story import NO_PAST, Past, TimelineEntry, story
-from worker.core.triggers import open_cases, open_disputes, open_total, segment_of
+from worker.core.triggers import beside_disputes, open_disputes, open_total, segment_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def _impact(view: AccountView, policy: Policy, now: datetime) -> Iterator[str]:
         days = (account.renewal_on - now.date()).days
         when = f"in {days} days" if days >= 0 else f"{-days} days ago"
         yield f"renewal {account.renewal_on} ({when})"
-    cases = sum(1 for _ in open_cases(view))
+    cases = sum(case.status is CaseStatus.OPEN for case in beside_disputes(view))
     yield f"{cases} open case{'s' * (cases != 1)}"
     disputed = open_total(view, policy, now)
     if any(True for _ in open_disputes(view)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.core.model import AccountView, Escalation, Health, TrailEntry
+from worker.core.triggers import beside_disputes
 
 MOST = 24
 """Entries of a timeline; the newest are kept."""
@@ -47,7 +48,7 @@ def story(view: AccountView, escalation: Escalation, past: Past) -> list[Timelin
 
 
 def _cases(view: AccountView) -> Iterator[TimelineEntry]:
-    for case in view.cases:
+    for case in beside_disputes(view):
         if case.opened_at is not None:
             yield TimelineEntry(case.opened_at, f"case {case.id} opened: {case.subject}")
         if case.closed_at is not None:

@@ -130,6 +130,15 @@ def open_cases(view: AccountView) -> Iterator[Case]:
     return (case for case in view.cases if case.status is CaseStatus.OPEN)
 
 
+def beside_disputes(view: AccountView) -> tuple[Case, ...]:
+    """The cases, open and closed, that are not one of the disputes too.
+
+    Where a CRM keeps disputes among its tickets, one record is read as both, and people shall hear of it once.
+    """
+    disputes = {(dispute.id, dispute.opened_at) for dispute in view.disputes}
+    return tuple(case for case in view.cases if (case.id, case.opened_at) not in disputes)
+
+
 def open_disputes(view: AccountView) -> Iterator[Dispute]:
     """The disputes that count as evidence."""
     return (dispute for dispute in view.disputes if dispute.status is CaseStatus.OPEN)
