@@ -29,15 +29,17 @@ def escalation_table(store: Store, now: datetime, worker: Worker | None = None, 
         found = escalations.open_ones(tx)
         names = {} if worker is None else _names(tx, worker, found[:most])
     table = Table(title=f"{len(found)} open escalations", title_justify="left", expand=True)
-    for heading, ratio in (("level", 1), ("account", 4), ("why", 8), ("to", 3), ("until", 3)):
+    table.add_column("", no_wrap=True)
+    for heading, ratio in (("account", 4), ("why", 8), ("to", 3)):
         table.add_column(heading, ratio=ratio, overflow="fold")
+    table.add_column("due", no_wrap=True)
     for _, one in found[:most]:
         table.add_row(
             f"[{_COLOURS[one.level]}]{one.level}[/]",
             escape(names.get(one.account_id, one.account_id)),
             escape("; ".join(reason.detail for reason in one.reasons if reason.gone_at is None) or "evidence is gone"),
             escape(one.owner.name if one.owner else "nobody: see `check`"),
-            until(one, now),
+            left(one, now),
         )
     if len(found) > most:
         table.caption = f"and {len(found) - most} more"
@@ -55,9 +57,13 @@ def _names(tx: Connection, worker: Worker, found: list[tuple[ConnectorName, Esca
 
 def until(one: Escalation, now: datetime) -> str:
     """When an answer is due, and how long that is."""
+    return f"{one.clock.due_at:%a %d %b %H:%M} UTC ({left(one, now)})"
+
+
+def left(one: Escalation, now: datetime) -> str:
+    """How long until an answer is due, or since when it is overdue."""
     minutes = round((one.clock.due_at - now).total_seconds() / 60)
-    left = f"in {span(minutes)}" if minutes >= 0 else f"{span(-minutes)} ago"
-    return f"{one.clock.due_at:%a %d %b %H:%M} UTC ({left})"
+    return f"in {span(minutes)}" if minutes >= 0 else f"{span(-minutes)} ago"
 
 
 def span(minutes: int) -> str:
