@@ -57,9 +57,9 @@ class Mirror:
         versions = self._versions(kind, rows, before, touched, began)
         facts.append(tx, self._connector, kind, versions, began)
         if not first_load:
-            progress.release_from_quarantine(
-                tx, self._connector, kind, {row.record_id: row.modified_at for row in rows}
-            )
+            read = {row.record_id for row in rows}
+            stored = {version.record_id: version.modified for version in versions}
+            progress.release_from_quarantine(tx, self._connector, kind, read, stored)
             if kind is RecordKind.ACCOUNT and before.watched:
                 progress.saw_accounts(tx, self._connector, list(before.watched), began)
         self._set_aside(tx, kind, page, began)

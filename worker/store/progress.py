@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -221,14 +221,15 @@ def put_in_quarantine(
 
 
 def release_from_quarantine(
-    tx: Connection, connector: ConnectorName, kind: RecordKind, present: Mapping[str, str]
+    tx: Connection, connector: ConnectorName, kind: RecordKind, read: Collection[str], stored: Mapping[str, str]
 ) -> None:
-    """Take records out that came in another version than the one set aside; `present` gives each one's stamp.
+    """Take records out of which another version was stored than the one set aside; `stored` gives each one's stamp.
 
-    The very same version read again is no news: it stays, and stays shown.
+    A version that says nothing new is no news, whatever its stamp: nobody decides again, so it stays, and stays shown.
+    What could not even be decoded has no stamp: it is released as soon as it is `read`.
     """
     aside = tx.execute(_ASIDE, {"connector": connector, "kind": kind.value})
-    other = [row[0] for row in aside if present.get(row[0], row[1]) != row[1]]
+    other = [row[0] for row in aside if (row[0] in read if not row[1] else stored.get(row[0], row[1]) != row[1])]
     _release(tx, connector, kind, other)
 
 
