@@ -338,3 +338,12 @@ def _keep_the_budget(escalation, world) -> None:
     assert spent <= max(rule.pause for rule in world.policy.levels.values())
     assert escalation.pause is None or escalation.pause.until > world.now
     assert (escalation.pause is not None) == (escalation.status is Status.WAITING)
+
+
+def test_the_explanation_of_a_customer_who_left_says_so(world, make) -> None:
+    left = make.view(account=make.account(health=Health(Colour.RED, as_of=make.now), churned_on=make.now.date()))
+
+    told = "\n".join(explain(left, assess(left, world.policy, make.now), None, world.policy, make.now).lines())
+
+    assert f"health_red: the customer left on {make.now:%Y-%m-%d}" in told
+    assert "legal_compliance: no open case" in told

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
 from worker.core.model import (
+    CHURN_THREAT,
     AccountId,
     BugKey,
     BugReach,
@@ -222,3 +224,25 @@ def test_a_disabled_rule_does_not_fire(make) -> None:
     rules[TriggerId("health_red")] = TriggerRule(dict.fromkeys(Segment, Level.L2), enabled=False)
 
     assert triggers(make.red(), make.policy(triggers=rules), make.now) == {}
+
+
+@pytest.mark.parametrize("colour", list(Colour))
+def test_of_a_customer_who_left_health_and_churn_signs_are_no_news(make, colour) -> None:
+    account = make.account(health=Health(colour, as_of=make.now), churn_signals=("notice given",))
+    left = replace(account, churned_on=make.now.date())
+    leaves_tomorrow = replace(account, churned_on=make.now.date() + timedelta(days=1))
+
+    gone = assess(make.view(account=left), make.policy(), make.now)
+    still_here = assess(make.view(account=leaves_tomorrow), make.policy(), make.now)
+
+    assert (gone.signals, gone.questions) == ((), ())
+    assert CHURN_THREAT in {signal.trigger for signal in still_here.signals}
+
+
+def test_a_customer_who_left_can_still_sue_and_dispute(make) -> None:
+    left = make.account(churned_on=make.now.date())
+    case = make.case(category=TriggerId("legal_compliance"))
+
+    view = make.view(account=left, cases=(case,), disputes=(make.dispute("20000000"),))
+
+    assert triggers(view, make.policy(), make.now).keys() == {"legal_compliance", "payment_dispute"}

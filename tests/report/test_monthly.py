@@ -6,11 +6,13 @@ import csv
 import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from connectors.base import Message
 from tests.core.test_report import episode
+from tests.office import Office
 from tests.status.conftest import demo, settings
 from worker.assembly import Worker, assemble
 from worker.core.report import Month
@@ -65,6 +67,7 @@ def test_it_goes_once_when_the_month_is_over_to_the_vp(worker: Worker, store: St
     assert message.to == (worker.settings.policy.people["vp_cs"].email,)
     assert message.subject == f"Escalations in {Month.of(now)}"
     assert "opened at L1" in message.text
+    assert "| time to acknowledge | nobody has answered yet |" in message.text
     assert send_if_due(worker, store, after + timedelta(days=32))
     assert len(sent(store)) == 2
 
@@ -77,3 +80,27 @@ def test_no_cell_of_the_csv_is_a_formula(name: str) -> None:
     assert len(rows) == 2
     assert all(not cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row)
     assert rows[1][2].lstrip("'") == name or rows[1][2] == name
+
+
+def test_what_looks_better_than_the_work_was_is_named(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    taken_away = ("one", "two", "three")
+    for key in ("put-off", *taken_away):
+        office.account(key, "Red", health_score=20)
+    office.cycle()
+    for hours in (1, 2):
+        until = (office.clock.at_time + timedelta(hours=hours)).isoformat()
+        office.crm.put("account", "put-off", {"override": "snooze", "override_by": "Dewi", "override_until": until})
+        office.cycle()
+        office.cycle(timedelta(hours=hours + 1))
+    office.crm.put("account", "put-off", {"override": "waiting", "override_by": "Dewi", "override_until": None})
+    for key in taken_away:
+        office.crm.put("account", key, {"escalated": False})
+    office.cycle()
+
+    told = collect(office.worker, office.store, office.clock.at_time).gaming
+
+    assert len(told) == 2
+    assert told[0].startswith("PT put-off: put off 3 times (esc_")
+    assert told[1] == "Dewi Anggraini: 3 flags taken away without saying how it ended"
+    office.close()

@@ -34,6 +34,14 @@ def test_the_past_is_read_once_and_backtested(demo: Path) -> None:
     assert f"{len(told['episodes'])} escalations of 120 accounts" in shown
 
 
+def test_of_the_customers_who_left_it_says_who_was_seen_and_who_was_not(demo: Path) -> None:
+    run("backfill", *config(demo))
+    shown = " ".join(run("backtest", *config(demo)).stdout.split())
+
+    assert "Of 4 customers who left, 3 had been escalated, 1 had not." in shown
+    assert shown.count("missed: ") == 1
+
+
 def test_the_state_is_not_changed_by_asking(demo: Path) -> None:
     before = (demo / "state" / "state.sqlite").read_bytes()
     run("backtest", *config(demo))

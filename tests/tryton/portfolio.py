@@ -58,12 +58,13 @@ def _account(
         "csm_manager": users[manager] if manager else None,
         "annual_revenue": Decimal(str(fields["arr"])),
         "annual_revenue_currency": made["currencies"][fields["arr_currency"]],
-        "health": _HEALTH[str(fields["health"])],
-        "health_score": fields["health_score"],
+        "health": _HEALTH[fields["health"]] if fields.get("health") else None,
+        "health_score": fields.get("health_score"),
         "health_as_of": _time(fields.get("health_as_of")),
         "tier": fields["tier"],
         "renewal_on": date.fromisoformat(fields["renewal_on"]),
         "churn_signs": fields.get("churn_signals"),
+        "churned_on": date.fromisoformat(fields["churned_on"]) if fields.get("churned_on") else None,
         "lang": languages.get(str(fields.get("language"))),
     }
 

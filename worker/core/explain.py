@@ -25,7 +25,7 @@ from worker.core.model import (
 from worker.core.policy import Policy
 from worker.core.routing import route
 from worker.core.silences import hushed
-from worker.core.triggers import open_cases, open_disputes, open_total
+from worker.core.triggers import BEFORE_A_LOSS, open_cases, open_disputes, open_total
 from worker.core.turn import covered
 
 
@@ -42,7 +42,7 @@ class Explanation:
         for heading, lines in self.sections:
             if lines:
                 yield f"{heading}:"
-                yield from (f"  - {line}" for line in lines)
+                yield from (f"  {line}" if line.startswith(" ") else f"  - {line}" for line in lines)
 
 
 def explain(
@@ -190,22 +190,32 @@ def _misses(view: AccountView, policy: Policy, now: datetime, fired: set[Trigger
 
 
 def _miss(trigger: TriggerId, view: AccountView, policy: Policy, now: datetime) -> str:
+    if trigger in BEFORE_A_LOSS and view.account.has_left(now.date()):
+        return f"the customer left on {view.account.churned_on}"
     health = view.account.health
     if trigger in (HEALTH_RED, HEALTH_YELLOW):
         wanted = Colour.RED if trigger == HEALTH_RED else Colour.YELLOW
         return f"the health score is {health.colour.value}, not {wanted.value}"
-    if trigger == PR_RISK:
-        return "nobody marked a PR risk"
-    if trigger == MANUAL:
-        return "nobody asked for it in the override field"
+    if trigger in (PR_RISK, MANUAL):
+        return "nobody marked a PR risk" if trigger == PR_RISK else "nobody asked for it in the override field"
     if trigger == PAYMENT_DISPUTE:
         return _dispute_miss(view, policy, now)
     if trigger == MULTI_CUSTOMER_BUG:
-        most = max((len(reach.accounts) for reach in view.bugs), default=0)
-        return f"its bugs hit {most} account{'s' * (most != 1)}, {policy.bug_accounts} are needed"
+        return _bug_miss(view, policy)
+    return _case_miss(trigger, view)
+
+
+def _bug_miss(view: AccountView, policy: Policy) -> str:
+    most = max((len(reach.accounts) for reach in view.bugs), default=0)
+    if not most:
+        return "no open case is on a known bug"
+    return f"its bugs hit {most} account{'s' * (most != 1)}; it takes {policy.bug_accounts}"
+
+
+def _case_miss(trigger: TriggerId, view: AccountView) -> str:
     cases = sum(1 for _ in open_cases(view))
-    fields = " and no CRM field does" if trigger == CHURN_THREAT else ""
-    return f"none of {cases} open cases is filed so or says so{fields}"
+    looked = f"none of {cases} open cases is filed as it or reads like it" if cases else "no open case"
+    return f"{looked}, and no CRM field says it" if trigger == CHURN_THREAT else looked
 
 
 def _dispute_miss(view: AccountView, policy: Policy, now: datetime) -> str:

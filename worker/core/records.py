@@ -205,6 +205,10 @@ class Account:
     deleted: bool = False
     extra: Mapping[str, str | int | bool | Decimal | None] = field(default_factory=dict)
 
+    def has_left(self, on: date) -> bool:
+        """Whether the customer is gone by that day."""
+        return self.churned_on is not None and self.churned_on <= on
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

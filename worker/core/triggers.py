@@ -45,6 +45,9 @@ from worker.core.money import Conversion, Money, total
 from worker.core.policy import CustomTrigger, Policy, Verdict
 
 _COMPLAINTS = frozenset({CHURN_THREAT, LEGAL_COMPLIANCE, SECURITY_INCIDENT, EXECUTIVE_COMPLAINT, PAYMENT_DISPUTE})
+BEFORE_A_LOSS = frozenset({CHURN_THREAT, HEALTH_RED, HEALTH_YELLOW})
+"""What warns that a customer may leave. Of one who has left it is no news; their lawyers and disputes still are."""
+
 _MANUAL_LEVELS = {Wish.MANUAL_L1: Level.L1, Wish.MANUAL_L2: Level.L2, Wish.MANUAL_L3: Level.L3}
 
 Trigger = Callable[[AccountView, Policy, datetime], Iterator[Signal]]
@@ -71,7 +74,10 @@ def assess(view: AccountView, policy: Policy, now: datetime) -> Assessment:
     segment = segment_of(view.account, policy, now)
     found: list[Signal] = []
     complete = view.complete
+    moot = BEFORE_A_LOSS if view.account.has_left(now.date()) else frozenset()
     for trigger, function in _functions(policy).items():
+        if trigger in moot:
+            continue
         try:
             found.extend(_levelled(signal, policy, segment) for signal in function(view, policy, now))
         except Exception as error:  # noqa: BLE001  one rule's fault must not stop the others (I8)

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from connectors.base import Value
 from connectors.crm.embedded import EmbeddedCrm
 from worker.mapping import CrmMapping
 from worker.portfolio import words
+from worker.portfolio.leaving import Fields, Record, with_leavers
 
 SEED = 20261124
 MONTHS = 18
@@ -29,9 +29,6 @@ _CATEGORIES = {
 }
 _SERIOUS_SHARE = 0.012
 """Share of open cases that are more than an everyday matter."""
-
-Fields = dict[str, Value]
-Record = tuple[str, str, datetime, Fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,8 @@ def draw(seed: int = SEED, accounts: int = 520, until: datetime | None = None, c
     bugs = [f"BUG-{number}" for number in range(101, 101 + max(4, accounts // 60))]
     written = tuple(_cases(dice, made, cases, bugs))
     disputed = tuple(_disputes(dice, made)) if cases else ()
-    return Portfolio(users, tuple(made), written, disputed, tuple(versions))
+    present, older = with_leavers(made, versions, seed, dice.until)
+    return Portfolio(users, present, written, disputed, older)
 
 
 def build(

@@ -15,7 +15,7 @@ from connectors.twins.hubspot import HubSpotTwin, Property, options
 from connectors.twins.hubspot.values import iso
 from connectors.twins.web import Clock
 from worker.portfolio import Portfolio, Record
-from worker.rehearsal.words import executives, health_of, text_of
+from worker.rehearsal.words import as_of, executives, health_of, text_of
 
 _CATEGORIES = {
     "Question": "GENERAL_INQUIRY",
@@ -70,10 +70,11 @@ def _company(twin: HubSpotTwin, record: Record, ids: Mapping[str, str]) -> str:
         "customer_arr_currency": fields["arr_currency"],
         "customer_health": health_of(fields),
         "customer_health_score": fields["health_score"],
-        "customer_health_as_of": iso(datetime.fromisoformat(text_of(fields, "health_as_of"))),
+        "customer_health_as_of": as_of(fields),
         "customer_tier": fields["tier"],
         "customer_renewal_on": fields["renewal_on"],
         "customer_churn_signals": fields["churn_signals"],
+        "customer_churned_on": fields.get("churned_on"),
         "customer_language": fields["language"],
         "city": fields["city"],
         "createdate": iso(modified),

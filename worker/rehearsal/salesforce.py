@@ -6,7 +6,7 @@ managers, the org has one user record for each pair.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from connectors.base import FatalError
 from connectors.twins.salesforce import SalesforceTwin
 from connectors.twins.web import Clock
 from worker.portfolio import Portfolio, Record
-from worker.rehearsal.words import executives, health_of, text_of
+from worker.rehearsal.words import as_of, executives, health_of, score_of, text_of
 
 SOURCE = Path(__file__).resolve().parents[2] / "deploy" / "salesforce"
 PERMISSION_SETS = ("Escalation_Worker", "Escalation_Worker_Customer_Success")
@@ -83,14 +83,15 @@ def _account(twin: SalesforceTwin, record: Record, users: _Users) -> str:
         OwnerId=users.of(text_of(fields, "owner_id"), str(manager) if manager else None),
         ARR__c=fields["arr"],
         CurrencyIsoCode=fields["arr_currency"],
-        Health__c=health_of(fields).title(),
-        Health_Score__c=Decimal(str(fields["health_score"])),
-        Health_As_Of__c=datetime.fromisoformat(text_of(fields, "health_as_of")),
+        Health__c=health_of(fields).title() or None,
+        Health_Score__c=score_of(fields),
+        Health_As_Of__c=as_of(fields),
         Tier__c=fields["tier"],
         Renewal_Date__c=date.fromisoformat(text_of(fields, "renewal_on")),
         BillingCity=fields["city"],
         Language__c=fields["language"],
         Churn_Signals__c=fields["churn_signals"],
+        Churned_On__c=date.fromisoformat(str(left)) if (left := fields.get("churned_on")) else None,
         SystemModstamp=modified,
         CreatedDate=modified,
     )

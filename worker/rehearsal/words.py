@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from connectors.base import Value
 from worker.portfolio import Record
@@ -30,6 +31,17 @@ def text_of(fields: Mapping[str, Value], name: str) -> str:
 
 
 def health_of(fields: Mapping[str, Value]) -> str:
-    """green, yellow or red, whatever the language of the word."""
-    word = text_of(fields, "health").lower()
+    """green, yellow or red, whatever the language of the word; empty for a customer who left and is not scored."""
+    word = str(fields["health"] or "").lower()
     return _HEALTH.get(word, word)
+
+
+def score_of(fields: Mapping[str, Value]) -> Decimal | None:
+    """The health score, where there is one."""
+    score = fields["health_score"]
+    return None if score is None else Decimal(str(score))
+
+
+def as_of(fields: Mapping[str, Value]) -> datetime | None:
+    """When the health was scored, where it is."""
+    return None if fields["health_as_of"] is None else datetime.fromisoformat(text_of(fields, "health_as_of"))

@@ -17,7 +17,7 @@ from worker.store import escalations, facts, trails
 from worker.store.database import Store
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-_PUT_OFF = frozenset({Event.SNOOZED})
+_PUT_OFF = frozenset({Event.SNOOZED, Event.PAUSED})
 _OFTEN = 3
 """So many postponements of one escalation are worth a look."""
 

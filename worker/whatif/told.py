@@ -56,7 +56,7 @@ def _losses(found: Backtest) -> Iterator[str]:
     if not lost:
         yield "No customer is known to have left in this time, so nothing can be said of losses caught or missed."
         return
-    yield f"Of {lost} customers who left, {len(found.caught)} were escalated before, {len(found.missed)} were not."
+    yield f"Of {lost} customers who left, {len(found.caught)} had been escalated, {len(found.missed)} had not."
     yield from (f"  missed: {escape(_name(each))}, left {each.churned_on}" for each in found.missed[:_LISTED])
 
 
