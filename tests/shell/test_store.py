@@ -9,9 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 
+import worker.store as store_package
 from worker import brakes
 from worker.core.model import (
     AccountId,
@@ -31,7 +35,7 @@ from worker.core.model import (
 from worker.core.policy import Brakes
 from worker.ports import SystemPorts
 from worker.store import escalations, facts, guard, outbox, progress, retention, trails
-from worker.store.codec import decode, encode
+from worker.store.codec import decode, encode, micros
 from worker.store.database import Store, StoreBusyError, StoreError, open_store
 from worker.store.outbox import Intent, Kind, State
 from worker.store.schema import metadata
@@ -42,11 +46,15 @@ ACME = AccountId("acme")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path / 'state.sqlite'}"
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    opened = open_store(url, SystemPorts())
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{tmp_path / 'state.sqlite'}"
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    opened = open_store(store_url, SystemPorts())
     yield opened
     opened.close()
 
@@ -93,6 +101,47 @@ def test_a_closed_one_leaves_room_and_the_open_one_is_the_latest(store: Store) -
         escalations.save(tx, CRM, escalation(2))
 
         assert escalations.latest(tx, CRM, ACME).id == "esc_2"
+
+
+def test_the_newest_is_the_last_to_be_opened_though_the_clock_was_put_back(store: Store) -> None:
+    """Opened and closed by a clock that was an hour ahead; what comes after the clock was put right is newer."""
+    ended = {"status": Status.RESOLVED, "outcome": Outcome.FALSE_ALARM, "resolved_at": NOW}
+    with store.begin() as tx:
+        escalations.save(tx, CRM, replace(escalation(60), **ended))
+        second = escalations.save(tx, CRM, escalation(2))
+
+        assert escalations.latest(tx, CRM, ACME) == second
+
+        second = escalations.save(tx, CRM, replace(second, **ended))
+
+        assert escalations.latest(tx, CRM, ACME) == second
+        assert [each.id for each in escalations.all_of(tx, CRM, ACME)] == ["esc_60", "esc_2"]
+
+
+def test_an_earlier_release_s_escalations_are_counted_at_the_upgrade(store_url: str) -> None:
+    """By their times, and the open one as the newest: which one that is was read from the clock alone before."""
+    old = open_store(store_url, SystemPorts(), migrate=False)
+    config = Config()
+    config.set_main_option("script_location", str(Path(store_package.__file__).parent / "migrations"))
+    ended = {"status": Status.RESOLVED, "outcome": Outcome.FALSE_ALARM, "resolved_at": NOW}
+    with old.engine.begin() as tx:
+        config.attributes["connection"] = tx
+        command.upgrade(config, "0004")
+        for one in (replace(escalation(60), **ended), escalation(9), replace(escalation(5), **ended)):
+            tx.execute(
+                text(
+                    "INSERT INTO escalation (id, connector, account_id, level, status, opened_at, due_at, version, "
+                    "body) VALUES (:id, 'crm', 'acme', 2, :status, :opened_at, 0, 1, :body)"
+                ),
+                {"id": one.id, "status": one.status, "opened_at": micros(one.opened_at), "body": encode(one)},
+            )
+    old.close()
+    store = open_store(store_url, SystemPorts())
+    with store.read() as tx:
+        told = [each.id for each in escalations.all_of(tx, CRM, ACME)]
+    store.close()
+
+    assert told == ["esc_5", "esc_60", "esc_9"]
 
 
 def test_a_decision_made_on_an_old_reading_is_refused(store: Store) -> None:

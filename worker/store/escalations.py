@@ -17,10 +17,16 @@ _OF_ACCOUNT = escalation.c.account_id == bindparam("account_id")
 _LATEST = (
     select(escalation.c.body, escalation.c.version)
     .where(_OF_CONNECTOR, _OF_ACCOUNT)
-    .order_by(escalation.c.opened_at.desc(), escalation.c.resolved_at.is_not(None), escalation.c.id)
+    .order_by(escalation.c.number.desc())
     .limit(1)
 )
-_INSERT = insert(escalation)
+_before = escalation.alias("before")
+_NEXT_NUMBER = (
+    select(func.coalesce(func.max(_before.c.number), 0) + 1)
+    .where(_before.c.connector == bindparam("of_connector"), _before.c.account_id == bindparam("of_account"))
+    .scalar_subquery()
+)
+_INSERT = insert(escalation).values(number=_NEXT_NUMBER)
 _CHANGE = update(escalation).where(
     escalation.c.id == bindparam("own_id"), escalation.c.version == bindparam("version_read")
 )
@@ -30,7 +36,7 @@ _OPEN = (
     .order_by(escalation.c.level.desc(), escalation.c.due_at)
 )
 _OPEN_OF_ONE = _OPEN.where(_OF_CONNECTOR)
-_ALL = select(escalation.c.body).where(_OF_CONNECTOR, _OF_ACCOUNT).order_by(escalation.c.opened_at)
+_ALL = select(escalation.c.body).where(_OF_CONNECTOR, _OF_ACCOUNT).order_by(escalation.c.number)
 _BY_STATUS = select(escalation.c.status, func.count()).group_by(escalation.c.status)
 _CAUSED = (
     select(escalation.c.body)
@@ -48,7 +54,7 @@ _OPENED = (
 
 
 def latest(tx: Connection, connector: ConnectorName, account_id: AccountId) -> Escalation | None:
-    """The account's newest escalation, open or closed."""
+    """The account's newest escalation, open or closed: the last to be opened, whatever the clock said meanwhile."""
     row = tx.execute(_LATEST, {"connector": connector, "account_id": account_id}).first()
     return None if row is None else replace(decode(row[0], Escalation), version=row[1])
 
@@ -71,7 +77,8 @@ def save(tx: Connection, connector: ConnectorName, value: Escalation) -> Escalat
     }
     if value.version == 0:
         fresh = {"id": value.id, "connector": connector, "account_id": value.account_id}
-        tx.execute(_INSERT, {**fresh, "opened_at": micros(saved.opened_at), **columns})
+        whose = {"of_connector": connector, "of_account": value.account_id}
+        tx.execute(_INSERT, {**fresh, **whose, "opened_at": micros(saved.opened_at), **columns})
         return saved
     changed = tx.execute(_CHANGE, {"own_id": value.id, "version_read": value.version, **columns}).rowcount
     if changed != 1:

@@ -110,9 +110,12 @@ escalation = Table(
     Column("version", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("root_cause", String, nullable=False, server_default=""),
+    Column(
+        "number", Integer, nullable=False, server_default="0", comment="counts the account's; the last is its newest"
+    ),
     comment="one row an escalation; body is the whole value",
 )
-Index("ix_escalation_account", escalation.c.connector, escalation.c.account_id, escalation.c.opened_at)
+Index("ix_escalation_account", escalation.c.connector, escalation.c.account_id, escalation.c.number)
 Index(
     "uq_escalation_one_open",
     escalation.c.connector,
