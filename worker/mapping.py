@@ -121,6 +121,11 @@ class CrmMapping:
         value = getattr(row, "account_id")  # noqa: B009  the shape is made at run time
         return AccountId(str(value)) if value not in (None, "") else None
 
+    def category(self, row: Row) -> str:
+        """What a case is filed as: one of the trigger ids where the mapping says so, else the CRM's word, or empty."""
+        spec, word = self._maps[RecordKind.CASE].fields.get("category"), _text(row, "category")
+        return "" if spec is None else spec.values.get(word.casefold(), word)
+
     def bug_key(self, row: Row) -> tuple[BugKey | None, bool]:
         """The bug that a case is about, and whether the case is open."""
         key = getattr(row, "bug_key", None)
@@ -217,11 +222,7 @@ class CrmMapping:
             text=_text(row, "text"),
             author=self._word(RecordKind.CASE, row, "author", Author, Author.CUSTOMER),
             channel=_text(row, "channel"),
-            category=self._maps[RecordKind.CASE]
-            .fields["category"]
-            .values.get(_text(row, "category").casefold(), _text(row, "category"))
-            if "category" in self._maps[RecordKind.CASE].fields
-            else "",
+            category=self.category(row),
             priority=_text(row, "priority"),
             status=self._status(RecordKind.CASE, row),
             reporter=_text(row, "reporter"),

@@ -13,10 +13,12 @@ import msgspec
 from sqlalchemy import Connection
 
 from connectors.base import Page, Row
-from worker.core.model import AccountId, ConnectorName, RecordKind
+from worker.core.model import BUILT_IN_TRIGGERS, AccountId, ConnectorName, RecordKind
 from worker.mapping import CrmMapping, UnmappableError
 from worker.store import facts, progress
 from worker.store.codec import micros
+
+_NOBODYS = "it belongs to no account, so nobody can be escalated: give it one in the CRM"
 
 
 @dataclass(slots=True)
@@ -56,12 +58,15 @@ class Mirror:
         touched = _Touched()
         versions = self._versions(kind, rows, before, touched, began)
         facts.append(tx, self._connector, kind, versions, began)
+        unowned = self._unowned(kind, rows)
         if not first_load:
-            read = {row.record_id for row in rows}
+            read = {row.record_id for row in rows} - unowned
             stored = {version.record_id: version.modified for version in versions}
             progress.release_from_quarantine(tx, self._connector, kind, read, stored)
             if kind is RecordKind.ACCOUNT and before.watched:
                 progress.saw_accounts(tx, self._connector, list(before.watched), began)
+        for record_id in unowned:
+            progress.put_in_quarantine(tx, self._connector, kind, record_id, "", _NOBODYS, began)
         self._set_aside(tx, kind, page, began)
         self._mark(tx, touched, began)
         return len(versions)
@@ -143,6 +148,20 @@ class Mirror:
             return self._mapping.quiet(kind, row)
         except UnmappableError:
             return False
+
+    def _unowned(self, kind: RecordKind, rows: Sequence[Row]) -> frozenset[str]:
+        """Records that ask for an escalation and belong to no account.
+
+        They are set aside without a stamp: where giving a case its account does not move it, it is released as well.
+        """
+        if kind is RecordKind.ACCOUNT:
+            return frozenset()
+        nobodys = (row for row in rows if self._mapping.account_id(kind, row) is None)
+        return frozenset(row.record_id for row in nobodys if self._asks(kind, row))
+
+    def _asks(self, kind: RecordKind, row: Row) -> bool:
+        filed = kind is RecordKind.DISPUTE or self._mapping.category(row) in BUILT_IN_TRIGGERS
+        return filed and not self._is_quiet(kind, row)
 
     def _set_aside(self, tx: Connection, kind: RecordKind, page: Page[Row], began: datetime) -> None:
         for bad in page.bad:

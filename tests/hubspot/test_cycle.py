@@ -17,7 +17,8 @@ from worker.assembly import Worker, assemble
 from worker.core.model import ConnectorName, RecordKind
 from worker.mapping import CrmMapping
 from worker.settings import load_settings
-from worker.store.database import open_store
+from worker.store import progress
+from worker.store.database import Store, open_store
 from worker.wiring import Crm
 
 _CONFIG = """
@@ -62,6 +63,7 @@ class Shift:
     worker: Worker
     twin: HubSpotTwin
     time: VirtualClock
+    store: Store
 
     def cycle(self, count: int = 1) -> Counter[str]:
         """Run, and say how often each endpoint was called in the last cycle."""
@@ -72,6 +74,11 @@ class Shift:
             assert not [each.failure for each in report.crms["hubspot"].reads.values() if each.failure]
             assert not [each.failure for each in report.lanes.values() if each.failure]
         return Counter(call.path.replace("/2026-09", "") for call in self.twin.calls[number:])
+
+    def aside(self) -> list[str]:
+        """What ops are shown as set aside."""
+        with self.store.read() as tx:
+            return progress.quarantined(tx)
 
     def notes(self) -> list[dict[str, str]]:
         return self.twin.records("notes")
@@ -93,7 +100,7 @@ def shift(
     settings = load_settings(config, {"HUBSPOT_KEY": twin.app.key})
     crm = Crm(ConnectorName("hubspot"), on, mapping)
     worker = assemble(settings, store, ports, crms=(crm,), outlets=())
-    yield Shift(worker, twin, time)
+    yield Shift(worker, twin, time, store)
     store.close()
 
 
@@ -146,6 +153,22 @@ def test_a_billing_ticket_above_the_limit_escalates_its_company(shift: Shift) ->
     shift.cycle(3)
 
     assert (shift.flag(at) == "true", shift.flag(above) == "true") == (False, True)
+
+
+def test_a_ticket_of_nobody_is_told_until_it_has_a_company(shift: Shift) -> None:
+    """Trap 41: never dropped; a company that moves no stamp of the ticket is seen by the next sweep."""
+    company = shift.twin.put("companies", name="PT", customer_health="green")
+    values = {"hs_ticket_category": "CHURN", "hs_pipeline": "0", "hs_pipeline_stage": "1"}
+    ticket = shift.twin.put("tickets", subject="Kami berhenti", **values)
+    shift.cycle(4)
+    told = shift.aside()
+    shift.twin.associate("tickets", ticket, "companies", company, primary=True)
+    shift.cycle(61)
+
+    assert [each.split(": ")[0] for each in told] == [f"hubspot case {ticket}"]
+    assert "belongs to no account" in told[0]
+    assert shift.aside() == []
+    assert shift.flag(company) == "true"
 
 
 def test_what_a_cycle_costs(shift: Shift) -> None:

@@ -15,9 +15,12 @@ from connectors.twins.salesforce import SalesforceTwin
 from connectors.twins.web import VirtualClock
 from tests.salesforce.stub import ROOT, SOURCES
 from worker.assembly import Worker, assemble, open_state
+from worker.core.model import AccountId, ConnectorName, Escalation, Outcome
 from worker.cycle import CycleReport
 from worker.ports import SystemPorts
 from worker.settings import load_settings
+from worker.store import escalations, outbox, progress
+from worker.store.database import Store
 
 CONFIG = """
 connectors:
@@ -55,6 +58,7 @@ class Running:
     twin: SalesforceTwin
     clock: VirtualClock
     worker: Worker
+    store: Store
 
     def tick(self) -> CycleReport:
         self.clock.advance(timedelta(minutes=1))
@@ -63,6 +67,23 @@ class Running:
         assert not [each.failure for each in reads if each.failure]
         assert not [each.failure for each in report.lanes.values() if each.failure]
         return report
+
+    def aside(self) -> list[str]:
+        """What ops are shown as set aside."""
+        with self.store.read() as tx:
+            return progress.quarantined(tx)
+
+    def last(self, account: str) -> Escalation:
+        """An account's latest escalation."""
+        with self.store.read() as tx:
+            found = escalations.latest(tx, ConnectorName("salesforce"), AccountId(account))
+        assert found is not None
+        return found
+
+    def refused(self) -> list[str]:
+        """The reasons of dead letters."""
+        with self.store.read() as tx:
+            return [each.reason for each in outbox.in_state(tx, outbox.State.REFUSED)]
 
     def calls(self) -> int:
         """What this tick costs."""
@@ -90,7 +111,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
         ports = Ports(clock)
         store = open_state(settings, ports)
         worker = assemble(settings, store, ports)
-        yield Running(twin, clock, worker)
+        yield Running(twin, clock, worker, store)
         worker.close()
         store.close()
 
@@ -133,12 +154,38 @@ def test_disputes_cases_and_bugs_are_seen(running: Running) -> None:
     assert running.flagged() == {disputed: "L2", leaving: "L1", one: "L2", two: "L2"}
 
 
-def test_trap_35_a_case_without_an_account_stops_nothing(running: Running) -> None:
-    account = running.twin.put("Account", Name="PT A", Health__c="Green")
-    running.twin.put("Case", Subject="Nobody's", Status="New", Type="Churn")
-    running.twin.put("Case", AccountId=account, Subject="Somebody's", Status="New", Type="Churn")
+def test_trap_35_a_case_without_an_account_is_told_once_and_stops_nothing(running: Running) -> None:
+    twin = running.twin
+    account = twin.put("Account", Name="PT A", Health__c="Green")
+    nobodys = twin.put("Case", Subject="Nobody's", Status="New", Type="Churn")
+    dispute = twin.put("Dispute__c", Amount__c=Decimal("10000000.01"), Status__c="Open")
+    twin.put("Case", Subject="Filed as nothing", Status="New")
+    twin.put("Case", AccountId=account, Subject="Somebody's", Status="New", Type="Churn")
+    running.tick()
+    running.tick()
+    told = running.aside()
+
+    assert running.flagged() == {account: "L1"}
+    assert [each.split(": ")[0] for each in told] == [f"salesforce case {nobodys}", f"salesforce dispute {dispute}"]
+    assert all("belongs to no account" in each for each in told)
+
+
+def test_trap_35_a_case_that_is_given_its_account_goes_on_by_itself(running: Running) -> None:
+    twin = running.twin
+    account = twin.put("Account", Name="PT A", Health__c="Green")
+    given, closed = (twin.put("Case", Subject=each, Status="New", Type="Churn") for each in ("Given", "Closed"))
+    running.tick()
+    since = [each[-22:] for each in running.aside()]
+    twin.edit(given, Subject="Given later")
+    running.tick()
+    still = [each[-22:] for each in running.aside()]
+    twin.edit(given, AccountId=account)
+    twin.edit(closed, Status="Closed", IsClosed=True)
     running.tick()
 
+    assert len(since) == 2
+    assert still == since
+    assert running.aside() == []
     assert running.flagged() == {account: "L1"}
 
 
@@ -169,7 +216,7 @@ def test_a_tick_that_flags_a_hundred_accounts_costs_the_floor_and_at_most_two(ru
     assert calls <= 1 + 2 + 2
 
 
-def test_people_acknowledge_untick_and_merge(running: Running) -> None:
+def test_people_acknowledge_and_untick(running: Running) -> None:
     twin = running.twin
     red, other = (twin.put("Account", Name=name, Health__c="Red") for name in ("PT Merah", "PT Lain"))
     running.tick()
@@ -180,6 +227,34 @@ def test_people_acknowledge_untick_and_merge(running: Running) -> None:
 
     assert twin.record(red)["Escalation_Status__c"] == "acknowledged"
     assert running.flagged() == {red: "L2"}
+
+
+@pytest.mark.parametrize("survivor", ["Red", "Green"])
+def test_trap_28_an_escalation_ends_with_its_account_and_the_survivor_has_its_own(
+    running: Running, survivor: str
+) -> None:
+    twin = running.twin
+    kept, lost = (twin.put("Account", Name=name, Health__c="Green") for name in ("PT Tinggal", "PT Hilang"))
+    running.tick()
+    twin.edit(kept, Health__c=survivor)
+    twin.edit(lost, Health__c="Red")
+    case = twin.put("Case", AccountId=lost, Subject="Kami berhenti", Status="New", Type="Churn")
+    running.tick()
+    twin.merge(kept, lost)
+    for _ in range(4):
+        running.tick()
+    ended, lives = running.last(lost), running.last(kept)
+
+    assert twin.record(case)["AccountId"] == kept
+    assert (ended.open, ended.outcome, ended.outcome_note) == (
+        False,
+        Outcome.ACCOUNT_REMOVED,
+        "the account was removed from the CRM",
+    )
+    assert lives.open
+    assert lives.id != ended.id
+    assert set(running.flagged()) == {kept}
+    assert running.refused() == []
 
 
 def test_a_formula_that_moves_no_stamp_is_found(running: Running) -> None:
