@@ -123,6 +123,14 @@ def empty(tx: Connection, connector: ConnectorName, kind: RecordKind) -> bool:
     return tx.execute(_ANY, {"connector": connector, "kind": kind.value}).first() is None
 
 
+def _values(connector: ConnectorName, kind: RecordKind, each: Version, seen: int) -> tuple[object, ...]:
+    """A version in the order of the table's columns."""
+    return (
+        *(connector, kind.value, each.record_id, each.seq, each.account_id, each.bug_key),
+        *(each.modified, seen, int(each.gone), each.digest, each.body),
+    )
+
+
 def append(
     tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Iterable[Version], seen_at: datetime
 ) -> None:
@@ -131,13 +139,7 @@ def append(
     add_rows(
         tx,
         fact,
-        [
-            (
-                *(connector, kind.value, each.record_id, each.seq, each.account_id, each.bug_key),
-                *(each.modified, seen, int(each.gone), each.digest, each.body),
-            )
-            for each in versions
-        ],
+        [_values(connector, kind, each, seen) for each in versions],
     )
 
 
@@ -181,13 +183,7 @@ def prepend(
     add_rows(
         tx,
         fact,
-        [
-            (
-                *(connector, kind.value, each.record_id, each.seq, each.account_id, each.bug_key),
-                *(each.modified, micros(at), int(each.gone), each.digest, each.body),
-            )
-            for each, at in versions
-        ],
+        [_values(connector, kind, each, micros(at)) for each, at in versions],
     )
 
 

@@ -1,4 +1,4 @@
-"""A candidate policy in the shadow of the live one: noted when it began, scored on the facts that came since.
+"""A candidate policy in the shadow of the live one: noted when it began, held against the facts that came since.
 
 The decision function is the same and the facts are stored, so a replay since the beginning gives what a candidate run
 beside the live policy would have given; nothing has to run twice, and nothing of it can leak out.
@@ -6,7 +6,6 @@ beside the live policy would have given; nothing has to run twice, and nothing o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -25,17 +24,6 @@ class Shadow(msgspec.Struct, frozen=True):
     path: str
     version: str
     since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How the escalations that both policies opened were judged by people, and what only one of them opened."""
-
-    both: int
-    right: int
-    wrong: int
-    only_live: int
-    only_candidate: int
 
 
 def begin(tx: Connection, candidate: Path, version: str, now: datetime) -> None:
