@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from worker import brakes
+from worker import brakes, undecided
 from worker.alarms import Alarms
 from worker.core.model import AccountId, ConnectorName, Level, RecordKind
 from worker.core.policy import Policy
@@ -22,6 +22,7 @@ from worker.render import Renderer
 from worker.situation import Detector, Surveyor
 from worker.store import facts, guard, messages, retention
 from worker.store.database import Store
+from worker.undecided import Undecided
 from worker.wiring import Crm, Outlet
 
 _FORGOTTEN_AT = "forgotten_at"
@@ -37,6 +38,7 @@ class CrmReport:
     decided: DecideReport = field(default_factory=DecideReport)
     hold: brakes.Hold | None = None
     alarm: bool = False
+    undecided: Mapping[AccountId, Undecided] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -125,7 +127,7 @@ class Cycle:
         with self._store.read() as tx:
             struggling = messages.struggling(tx, report.began - _A_WHILE)
         channels = {f"channel {name}": why for name, why in struggling.items()}
-        self._alarms.watch({**_reading(report), **channels}, report.began)
+        self._alarms.watch({**_reading(report), **_deciding(report), **channels}, report.began)
 
     def _forget(self, report: CycleReport) -> None:
         """Once a day, when there is nothing else to do, forget what is older than the retention."""
@@ -153,7 +155,18 @@ class Cycle:
             stormy = self._gathering.stormy(level for _, level in openings if brake.lets_pass(level))
             storm = self._ports.now().isoformat() if stormy else ""
             decided = self._deciders[crm.name].run(brake, complete=complete, storm=storm)
-        return CrmReport(reads, decided, brake.hold, self._remember(crm, brake.hold))
+        news = self._remember(crm, brake.hold)
+        return CrmReport(reads, decided, brake.hold, news, self._undecided(crm, decided))
+
+    def _undecided(self, crm: Crm, decided: DecideReport) -> Mapping[AccountId, Undecided]:
+        """Keep who has no decision where every process sees it. Returns the accounts that somebody must look at."""
+        with self._store.read() as tx:
+            before = undecided.remembered(tx, crm.name)
+        kept = undecided.compared(before, decided.failed, decided.busy, self._ports.now())
+        if kept != before:
+            with self._store.begin() as tx:
+                undecided.remember(tx, crm.name, kept)
+        return undecided.failing(kept)
 
     def _remember(self, crm: Crm, hold: brakes.Hold | None) -> bool:
         """Keep what waits for a yes where every process sees it. Returns whether that is news."""
@@ -186,6 +199,14 @@ def _reading(report: CycleReport) -> dict[str, tuple[str, str]]:
         for name, crm in report.crms.items()
         for kind, read in crm.reads.items()
         if read.failure
+    }
+
+
+def _deciding(report: CycleReport) -> dict[str, tuple[str, str]]:
+    return {
+        f"{name} accounts": (undecided.in_words(crm.undecided), undecided.REMEDY)
+        for name, crm in report.crms.items()
+        if crm.undecided
     }
 
 

@@ -21,7 +21,7 @@ from worker.ports import Ports
 from worker.render import Context
 from worker.situation import SetAside, Situation, Surveyor
 from worker.store import escalations, progress, silences, trails
-from worker.store.database import Store, StoreBusyError
+from worker.store.database import Store, StoreBusyError, StoreLockedError
 from worker.store.progress import Mark
 from worker.wiring import Crm
 
@@ -30,13 +30,17 @@ _PAGE = 500
 
 @dataclass(slots=True)
 class DecideReport:
-    """What deciding came to. `held` are the levels of new escalations that a brake kept back."""
+    """What deciding came to. `held` are the levels of new escalations that a brake kept back.
+
+    `busy` are accounts that another process changed meanwhile: their marks stay, the next cycle decides.
+    """
 
     decided: int = 0
     opened: list[Level] = field(default_factory=list)
     changed: int = 0
     held: list[tuple[AccountId, Level]] = field(default_factory=list)
     failed: list[tuple[AccountId, str]] = field(default_factory=list)
+    busy: list[tuple[AccountId, str]] = field(default_factory=list)
 
 
 class Decider:
@@ -68,8 +72,10 @@ class Decider:
         for mark in self._marks():
             try:
                 self._decide(mark, brake, report, complete=complete)
-            except StoreBusyError:
-                continue
+            except StoreLockedError:
+                raise  # every other account would wait for the same lock
+            except StoreBusyError as error:
+                report.busy.append((mark.account_id, str(error)))
             except Exception as error:  # noqa: BLE001  one account's fault must not stop the others (I8)
                 report.failed.append((mark.account_id, f"{type(error).__name__}: {error}"))
         return report

@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection
 
+from worker.core.model import AccountId, ConnectorName
 from worker.cycle import Cycle, CycleReport
 from worker.exits import ExitCode
 from worker.heartbeat import Heartbeat
@@ -29,6 +30,7 @@ from worker.store import guard, outbox
 from worker.store.codec import decode, encode
 from worker.store.database import Store, StoreBusyError, StoreError
 from worker.store.outbox import State
+from worker.undecided import REMEDY, Undecided
 
 _LEASE = "runner"
 _CYCLES = "recent_cycles"
@@ -191,8 +193,7 @@ class Runner:
         for name, crm in report.crms.items():
             for kind, read in crm.reads.items():
                 self._report_failure(f"{name}.{kind.value}", read.failure, read.remedy)
-            for account, reason in crm.decided.failed:
-                self._report_failure(f"{name}.account.{account}", reason, "see `explain` for this account")
+            self._report_undecided(name, crm.undecided)
             if crm.alarm and crm.hold is not None:
                 _log.error(
                     "new escalations are held",
@@ -206,6 +207,13 @@ class Runner:
             self._report_failure(f"lane.{lane}", delivered.failure, delivered.remedy)
             if delivered.refused:
                 _log.error("refused", lane=lane, count=delivered.refused, remedy="see `dead-letters`, then `retry`")
+
+    def _report_undecided(self, name: ConnectorName, failing: Mapping[AccountId, Undecided]) -> None:
+        prefix = f"{name}.account."
+        before = [where.removeprefix(prefix) for where in self._failures if where.startswith(prefix)]
+        for account in {*before, *failing}:
+            reason = failing[AccountId(account)].reason if account in failing else ""
+            self._report_failure(prefix + account, reason, REMEDY)
 
     def _report_failure(self, where: str, failure: str, remedy: str) -> None:
         """Log a failure when it begins, changes or ends, not each time it is met."""
@@ -265,7 +273,7 @@ def _failed(report: CycleReport) -> bool:
     return (
         any(read.failure for read in reads)
         or any(lane.failure for lane in report.lanes.values())
-        or any(crm.decided.failed for crm in report.crms.values())
+        or any(crm.undecided for crm in report.crms.values())
     )
 
 
@@ -302,6 +310,7 @@ def summary(report: CycleReport) -> dict[str, object]:
         "held": sum(len(each.held) for each in decided),
         "delivered": sum(lane.done for lane in report.lanes.values()),
         "refused": sum(lane.refused for lane in report.lanes.values()),
+        "undecided": sum(len(crm.undecided) for crm in report.crms.values()),
         "writes": report.writes,
     }
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Connection
 
-from worker import brakes
+from worker import brakes, undecided
 from worker.core.model import AccountId, ConnectorName, Escalation, Level
 from worker.store import escalations, outbox, progress
 from worker.store.outbox import State
@@ -79,6 +79,7 @@ def state_lines(settings: Settings, store: Store, now: datetime, began: datetime
     with store.read() as tx:
         counted = outbox.counts(tx)
         aside = progress.quarantined(tx)
+        failing = {each.name: undecided.failing(undecided.remembered(tx, each.name)) for each in settings.connectors}
         held = {each.name: brakes.hold_of(tx, each.name) for each in settings.connectors}
         writing = brakes.writes_allowed(tx, settings.policy.brakes)
         oldest = outbox.oldest_pending(tx)
@@ -93,5 +94,8 @@ def state_lines(settings: Settings, store: Store, now: datetime, began: datetime
         if hold is not None:
             levels = ", ".join(f"{count} {level}" for level, count in hold.by_level.items())
             yield f"[yellow]{name}: {levels} held ({hold.why.value}); look with `dry-run`, say yes with `approve`[/]"
+    for name, found in failing.items():
+        if found:
+            yield f"[yellow]{name}: {escape(undecided.in_words(found))}; {undecided.REMEDY}[/]"
     if aside:
         yield f"[yellow]{len(aside)} records in quarantine; see `dead-letters`[/]"

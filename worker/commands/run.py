@@ -62,4 +62,5 @@ _WORDS = (
     ("delivered", "effects delivered"),
     ("refused", "refused (see `dead-letters`)"),
     ("unreadable", "unreadable"),
+    ("undecided", "accounts that cannot be decided (see `status`)"),
 )

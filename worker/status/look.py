@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from worker import brakes
+from worker import brakes, undecided
 from worker.core.model import AccountId, ConnectorName, Escalation, Level, RecordKind
 from worker.mapping import CrmMapping, UnmappableError, load_mapping
 from worker.runner import recent_cycles
@@ -17,6 +17,7 @@ from worker.store import escalations, facts, outbox, progress
 from worker.store.database import Store
 from worker.store.outbox import Delivery, State
 from worker.store.progress import Position
+from worker.undecided import Undecided
 
 FROZEN_AFTER = 5
 """Intervals without a finished cycle after which the worker counts as frozen."""
@@ -63,6 +64,7 @@ class Look:
     dead: tuple[Delivery, ...]
     quarantined: tuple[str, ...]
     held: Mapping[str, brakes.Hold]
+    undecided: Mapping[ConnectorName, Mapping[AccountId, Undecided]]
     writes: bool
     oldest_pending: datetime | None
     cycles: tuple[Mapping[str, object], ...]
@@ -78,6 +80,7 @@ class Look:
         """What keeps the worker from doing its work, each in one line; empty when all is well."""
         found = [] if self._alive() else [self._frozen()]
         found += [f"{each.connector} {each.kind}: {each.place.failure}" for each in self.sources if each.place.failure]
+        found += [f"{name}: {undecided.in_words(each)}" for name, each in self.undecided.items() if each]
         return tuple(found)
 
     def _alive(self) -> bool:
@@ -122,6 +125,10 @@ class Watcher:
                     each.name: hold
                     for each in self._settings.connectors
                     if (hold := brakes.hold_of(tx, each.name)) is not None
+                },
+                undecided={
+                    each.name: undecided.failing(undecided.remembered(tx, each.name))
+                    for each in self._settings.connectors
                 },
                 writes=brakes.writes_allowed(tx, self._settings.policy.brakes),
                 oldest_pending=outbox.oldest_pending(tx),

@@ -21,6 +21,7 @@ METRICS = {
     "escalation_read_age_seconds": "since when a kind of record was last read completely",
     "escalation_cursor_age_seconds": "how old the newest change is that was read",
     "escalation_read_failing": "1 while a kind of record cannot be read",
+    "escalation_undecided": "accounts that cannot be decided, by connector",
     "escalation_last_cycle_age_seconds": "since when the last finished cycle began",
     "escalation_last_cycle_seconds": "how long the last cycle took",
     "escalation_held": "new escalations that wait for a yes, by connector",
@@ -81,6 +82,8 @@ class _Gauges(Collector):
         took = [((), float(str(look.cycles[0]["took_ms"])) / 1000)] if look.cycles else []
         yield _gauge("escalation_last_cycle_age_seconds", (), ages)
         yield _gauge("escalation_last_cycle_seconds", (), took)
+        failing = [((name,), len(found)) for name, found in look.undecided.items()]
+        yield _gauge("escalation_undecided", ("connector",), failing)
         yield _gauge("escalation_held", ("connector",), [((name,), hold.count) for name, hold in look.held.items()])
         yield _gauge("escalation_writes_on", (), [((), float(look.writes))])
 

@@ -32,7 +32,11 @@ class StoreError(Exception):
 
 
 class StoreBusyError(StoreError):
-    """Another process holds the state, or changed the same row: try again in the next cycle."""
+    """Another process changed the same row: try again in the next cycle."""
+
+
+class StoreLockedError(StoreBusyError):
+    """Another process holds the whole state: nothing else can be done either."""
 
 
 class Store:
@@ -82,7 +86,7 @@ def _operational(error: OperationalError, engine: Engine) -> StoreError:
     said = str(error.orig).lower()
     where = _place(engine)
     if "locked" in said or "busy" in said:
-        return StoreBusyError(f"the state {where} is locked by another process for more than {_BUSY_SECONDS} s")
+        return StoreLockedError(f"the state {where} is locked by another process for more than {_BUSY_SECONDS} s")
     if "full" in said or "disk" in said:
         return StoreError(
             f"the state {where} cannot grow: {error.orig}", "free some space; the worker goes on by itself"
@@ -194,4 +198,4 @@ def _schema_version(engine: Engine) -> str | None:
     return None if found is None else str(found)
 
 
-__all__ = ["Store", "StoreBusyError", "StoreError", "open_store"]
+__all__ = ["Store", "StoreBusyError", "StoreError", "StoreLockedError", "open_store"]
