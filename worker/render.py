@@ -1,7 +1,7 @@
 """Texts out of templates: notes, tasks, mails, Slack messages, in the configured language, English as fall-back.
 
 Templates are configuration; what customers wrote is only ever a value in them, never a template. They run in an
-immutable sandbox with strict variables, and their output is capped.
+immutable sandbox with strict variables, and their steps and output are capped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from worker.core.model import (
 from worker.core.policy import Policy
 from worker.core.story import NO_PAST, Past
 from worker.core.turn import HANDED_OVER, WORKER
-from worker.sandbox import environment
+from worker.sandbox import FaultyTemplateError, environment, text_of
 from worker.texts import Card, Mail, Note
 from worker.translation import load_translation
 
@@ -89,7 +89,7 @@ class Renderer:
     """Renders the texts of one language, with times of one zone.
 
     `names`: whether an account's name may stand where only the level may be told of a restricted matter; else its id
-    does. Raises jinja2.TemplateError for a faulty template; `check` finds it first.
+    does. Raises jinja2.TemplateError for a faulty template, with file and line; `check` finds it first.
     """
 
     def __init__(self, templates_dir: Path, language: str, zone: str = ZONE, *, names: bool = True) -> None:
@@ -107,6 +107,8 @@ class Renderer:
             try:
                 more = self._drafts(context) if name in _WITH_DRAFTS else {}
                 self._render(name, context, TEXT_LENGTH, key="00000000", subject="subject", **more)
+            except FaultyTemplateError as error:
+                faults[f"{error} (when rendering {name})"] = None
             except jinja2.TemplateSyntaxError as error:
                 faults[f"{error.filename or name}:{error.lineno}: {error.message}"] = None
             except Exception as error:  # noqa: BLE001  a template may fail in any way; all are told
@@ -158,18 +160,18 @@ class Renderer:
             "storm": storm,
         }
         title, text = (self._environment.get_template(name) for name in ("digest_title.txt", "digest.txt"))
-        return Card(" ".join(_capped(title, values, 2 * SUBJECT_LENGTH).split()), _capped(text, values, TEXT_LENGTH))
+        return Card(" ".join(text_of(title, values, 2 * SUBJECT_LENGTH).split()), text_of(text, values, TEXT_LENGTH))
 
     def alarm(self, kind: str, values: Mapping[str, object]) -> Card:
         """What operations must hear: `failing`, `over`, or `hold_` with why new escalations are held."""
         given = {"kind": kind, **values}
         title, text = (self._environment.get_template(name) for name in ("alarm_title.txt", "alarm.txt"))
-        return Card(" ".join(_capped(title, given, 2 * SUBJECT_LENGTH).split()), _capped(text, given, TEXT_LENGTH))
+        return Card(" ".join(text_of(title, given, 2 * SUBJECT_LENGTH).split()), text_of(text, given, TEXT_LENGTH))
 
     def remark(self, channel: str, *, doubt: bool) -> str:
         """Why a message comes by another channel; `doubt`: it may have arrived by its own."""
         template = self._environment.get_template("remark.txt")
-        return _capped(template, {"channel": channel, "doubt": doubt}, SUBJECT_LENGTH).strip()
+        return text_of(template, {"channel": channel, "doubt": doubt}, SUBJECT_LENGTH).strip()
 
     def email(self, effect: Notify, context: Context, *, restricted: bool = False) -> Mail:
         """The mail about an event; `restricted` for those who need not know what it is about."""
@@ -183,7 +185,7 @@ class Renderer:
         values = {**self._values(context), **more}
         values["shown_name"] = self._shown_name(context.view.account, restricted=bool(values["restricted"]))
         templates = self._environments[language or self._language]
-        text = _capped(templates.get_template(name), values, 2 * most).strip()
+        text = text_of(templates.get_template(name), values, 2 * most).strip()
         return text if len(text) <= most else text[: most - len(_CUT)] + _CUT
 
     def _shown_name(self, account: Account, *, restricted: bool) -> str:
@@ -259,17 +261,6 @@ def language_of(account: Account) -> str:
 
 def _at(effect: AddNote | AddTask | Notify, context: Context) -> Context:
     return context if context.event is effect.event else replace(context, event=effect.event)
-
-
-def _capped(template: jinja2.Template, values: Mapping[str, object], most: int) -> str:
-    """The text, or as much of it as is more than enough."""
-    pieces, length = list[str](), 0
-    for piece in template.generate(values):
-        pieces.append(piece)
-        length += len(piece)
-        if length > most:
-            break
-    return "".join(pieces)[: most + 1]
 
 
 def _helpers(account: Account, escalation: Escalation) -> list[str]:

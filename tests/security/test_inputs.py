@@ -15,6 +15,7 @@ import jinja2
 import pytest
 import structlog
 
+from connectors.base import Part
 from connectors.twins.slack import SlackTwin
 from tests.office import Office
 from worker.__main__ import run
@@ -161,6 +162,18 @@ TEMPLATES = [
     "{{ 'x'|center(999999999) }}",
     "{{ nothing.here }}",
     "{% set account.name = 'x' %}",
+    "{{ 'x'.ljust(999999999) }}",
+    "{{ '{:>999999999}'.format(1) }}",
+    "{{ '%999999999d' % 1 }}",
+    "{{ [1]|batch(999999999, 'x')|list }}",
+    "{{ 1.5|round(999999999, 'ceil') }}",
+    "{% set t = 'x' %}" + "{% set t = t ~ t %}" * 60 + "{{ t|length }}",
+    "{% set t = 'x' %}" + "{% set t = t + t %}" * 60 + "{{ t|length }}",
+    "{% set t = [1] %}" + "{% set t = t + t %}" * 60 + "{{ t|length }}",
+    "{% set t = 'x' %}" + "{% set t = t|replace('', t) %}" * 60 + "{{ t|length }}",
+    "{% set t = 'xx' %}" + "{% set t = t|list|join(t) %}" * 60 + "{{ t|length }}",
+    "{% set t = 'xx' %}" + "{% set t = t.join(t) %}" * 60 + "{{ t|length }}",
+    "{% set n = 9 %}" + "{% set n = n * n %}" * 60 + "{{ n > 1 }}",
 ]
 
 
@@ -174,6 +187,48 @@ def test_a_template_gets_out_of_nothing_and_blows_up_nothing(template: str, tmp_
 
     with pytest.raises((jinja2.TemplateError, TypeError, OverflowError)):
         renderer.card(Notify(Event.OPENED, 1, ()), next(iter(samples())))
+
+
+MANY = "{% set many = 'x' ~ 'y' %}" + "{% set many = many ~ many %}" * 12
+ENDLESS = {
+    "loops in loops": MANY
+    + "\n{% for a in many %}{% for b in many %}\n{% for c in many %}{% endfor %}{% endfor %}{% endfor %}",
+    "a loop that picks nothing": MANY + "\n{% for a in many %}\n{% for b in many if false %}{% endfor %}{% endfor %}",
+    "a macro that calls itself twice": "{% macro m(n) %}\n{% if n %}\n"
+    "{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(25) }}",
+    "an include of itself": "{# -#}\n{# -#}\n{% set n = (n if n is defined else 0) + 1 %}{% if n < 25 %}"
+    "{% include 'slack.txt' %}{% include 'slack.txt' %}{% endif %}",
+    "filters on much": MANY + "\n\n{% for a in many %}{% set b = many|upper|lower|reverse %}{% endfor %}",
+    "a range": "\n\n{% for i in range(10**9) %}{% endfor %}",
+    "a recursive loop": "\n\n{% for a in [[1, 2]] recursive %}{{ loop([[1, 2]]) }}{{ loop([[1, 2]]) }}{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_template_that_works_without_end_is_refused_with_its_line(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "en"
+    folder.mkdir()
+    (folder / "slack_title.txt").write_text("title")
+    (folder / "slack.txt").write_text(ENDLESS[name])
+    renderer = Renderer(tmp_path, "en")
+    said = []
+    for _ in range(2):
+        with pytest.raises(jinja2.TemplateError) as refused:
+            renderer.card(Notify(Event.OPENED, 1, ()), next(iter(samples())))
+        said.append(refused.value)
+    told = [each for each in renderer.check(list(samples())[:1]) if "slack.txt" in each]
+
+    assert str(said[0]) == str(said[1])
+    assert told
+    assert told[0].startswith(f"{folder / 'slack.txt'}:3: ")
+
+
+def test_no_template_of_ours_comes_near_the_limit_of_steps() -> None:
+    parts = [Part(f"key-{number}", 2, "PT Contoh: health red, due Tue 24 Nov, Ratna" * 2) for number in range(5_000)]
+    renderer = Renderer(ROOT / "config/templates", "id")
+
+    assert renderer.digest(parts, storm=True).text
+    assert renderer.check(samples()) == ()
 
 
 def test_a_template_without_end_is_cut(tmp_path: Path) -> None:
