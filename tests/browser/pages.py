@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.core.test_report import in_months
 from tests.status.conftest import demo, served, settings, store
-from worker.core.report import Month, report
+from worker.core.episodes import Month
+from worker.core.report import report
 from worker.report import as_html
 
 __all__ = ["demo", "settings", "store"]

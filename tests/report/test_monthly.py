@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,15 +15,18 @@ from tests.core.test_report import episode
 from tests.office import Office
 from tests.status.conftest import demo, settings
 from worker.assembly import Worker, assemble
-from worker.core.report import Month
+from worker.core.episodes import Month
+from worker.core.report import report
 from worker.ports import SystemPorts
-from worker.report import as_csv, collect, send_if_due
+from worker.report import as_csv, as_html, as_markdown, collect, send_if_due
 from worker.store import outbox
 from worker.store.codec import decode
 from worker.store.database import Store, open_store
 from worker.store.outbox import Kind
 
 __all__ = ["demo", "settings"]
+
+TODAY = date(2026, 12, 2)
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ def test_it_goes_once_when_the_month_is_over_to_the_vp(worker: Worker, store: St
 @pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", 'PT "Acme"; Tbk'])
 def test_no_cell_of_the_csv_is_a_formula(name: str) -> None:
     one = replace(episode(), account_name=name)
-    rows = list(csv.reader(io.StringIO(as_csv([one]))))
+    rows = list(csv.reader(io.StringIO(as_csv([one], TODAY))))
 
     assert len(rows) == 2
     assert all(not cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row)
@@ -104,3 +107,37 @@ def test_what_looks_better_than_the_work_was_is_named(tmp_path: Path) -> None:
     assert told[0].startswith("PT put-off: put off 3 times (esc_")
     assert told[1] == "Dewi Anggraini: 3 flags taken away without saying how it ended"
     office.close()
+
+
+def test_how_it_ended_is_held_against_the_renewals_that_the_crm_showed(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    for key in ("stays", "leaves", "said-nothing"):
+        office.account(key, "Red", renewal_on="2026-12-20", arr="400000000", arr_currency="IDR")
+    office.cycle()
+    for key in ("stays", "leaves", "said-nothing"):
+        office.account(key, "Green")
+        done = {"override": "resolved", "override_by": "Dewi", "override_customer_confirmed": True}
+        office.crm.put("account", key, {**done, "override_root_cause": "Slow export", "override_note": "Fast again."})
+    office.cycle()
+    office.cycle(timedelta(days=20))
+    office.crm.put("account", "stays", {"renewal_on": "2027-12-20"})
+    office.crm.put("account", "leaves", {"churned_on": "2026-12-15"})
+    office.cycle(timedelta(days=20))
+    now = office.clock.at_time
+    found = collect(office.worker, office.store, now)
+    told = report(found.episodes, Month(2026, 12), found.accounts_in, now)
+    page, text = (form(told, now, "1") for form in (as_html, as_markdown))
+    rows = {row["account_id"]: row for row in csv.DictReader(io.StringIO(as_csv(found.episodes, now.date())))}
+    office.close()
+
+    checked = {key: (row["renewal_due_on"], row["renewal"], row["outcome_check"]) for key, row in rows.items()}
+    assert checked == {
+        "stays": ("2026-12-20", "renewed", "holds"),
+        "leaves": ("2026-12-20", "not renewed", "contradicted"),
+        "said-nothing": ("2026-12-20", "the CRM does not say", "unclear"),
+    }
+    assert (rows["stays"]["arr"], rows["stays"]["arr_currency"]) == ("400000000", "IDR")
+    assert "| the next renewal: renewed | 0 | 1 (Rp 400.000.000) |" in text
+    assert "closed 2026-11-24 as resolved, but left on 2026-12-15 (the renewal was due on 2026-12-20)" in text
+    assert "- PT said-nothing: closed 2026-11-24, the renewal was due 2026-12-20; ask Dewi Anggraini" in text
+    assert "left on 2026-12-15 (the renewal was due on 2026-12-20)" in page

@@ -12,7 +12,7 @@ import typer
 from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, load, state, worker
 
 if TYPE_CHECKING:
-    from worker.core.report import Month
+    from worker.core.episodes import Month
 
 
 class Format(StrEnum):
@@ -37,7 +37,7 @@ def report(
     """What was escalated in a month, how it was answered, how it ended, and whether it becomes less."""
     settings = load(config)
     with state(settings) as (store, ports), worker(settings, store, ports) as running:
-        from worker.core.report import Month
+        from worker.core.episodes import Month
         from worker.core.report import report as figures
         from worker.report import as_csv, as_html, as_markdown, collect
 
@@ -51,7 +51,9 @@ def report(
             case Format.MARKDOWN:
                 text = as_markdown(told, now, settings.policy.version)
             case Format.CSV:
-                text = as_csv([each for each in found.episodes if Month.of(each.escalation.opened_at) == wanted])
+                text = as_csv(
+                    [each for each in found.episodes if Month.of(each.escalation.opened_at) == wanted], now.date()
+                )
     if output is None:
         typer.echo(text, nl=False)
     else:
@@ -60,7 +62,7 @@ def report(
 
 
 def _month(text: str) -> Month | None:
-    from worker.core.report import Month
+    from worker.core.episodes import Month
 
     if not text:
         return None

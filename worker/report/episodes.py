@@ -10,16 +10,21 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from worker.assembly import Worker
+from worker.core.episodes import Episode, Month
 from worker.core.model import AccountView, ConnectorName, Escalation, Event, Outcome, RecordKind, TrailEntry
 from worker.core.money import Money
-from worker.core.report import Episode, Month
+from worker.core.renewals import RenewalDate
+from worker.past import renewal_dates
 from worker.store import escalations, facts, trails
 from worker.store.database import Store
+from worker.wiring import Crm
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _PUT_OFF = frozenset({Event.SNOOZED, Event.PAUSED})
 _OFTEN = 3
 """So many postponements of one escalation are worth a look."""
+_VERSIONS = 1_000
+"""More versions of one account are not looked at for its renewal dates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ def _trails(tx: Connection, connectors: set[ConnectorName]) -> dict[str, list[Tr
 def _episode(
     tx: Connection, worker: Worker, name: ConnectorName, one: Escalation, trail: Sequence[TrailEntry], now: datetime
 ) -> Episode:
+    crm = next((each for each in worker.crms if each.name == name), None)
     view = _view(tx, worker, name, one, now)
     account = None if view is None else view.account
     answers = (entry.at for entry in trail if entry.event is Event.ACKNOWLEDGED)
@@ -70,13 +76,18 @@ def _episode(
         arr=None if account is None else _home(worker, account.arr, one.opened_at),
         acknowledged_at=next(answers, one.acknowledged_at),
         churned_on=None if account is None else account.churned_on,
-        renewal_on=None if account is None else account.renewal_on,
+        renewals=() if crm is None or one.open else tuple(_renewals(tx, crm, one)),
     )
 
 
 def _view(tx: Connection, worker: Worker, name: ConnectorName, one: Escalation, now: datetime) -> AccountView | None:
     situation = worker.cycle.decider(name).situation(tx, one.account_id, now, complete=True)
     return None if situation is None else situation.view
+
+
+def _renewals(tx: Connection, crm: Crm, one: Escalation) -> Iterator[RenewalDate]:
+    versions = facts.account_facts(tx, crm.name, one.account_id, most=_VERSIONS)
+    return renewal_dates(reversed(versions), crm.mapping)
 
 
 def _products(one: Escalation, view: AccountView | None) -> tuple[str, ...]:

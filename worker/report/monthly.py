@@ -7,8 +7,9 @@ from datetime import datetime
 
 from connectors.base import Message, Posting
 from worker.assembly import Worker
+from worker.core.episodes import Month
 from worker.core.model import AccountId, Channel, ConnectorName, Event, Level, Role
-from worker.core.report import Month, report
+from worker.core.report import report
 from worker.report.episodes import collect
 from worker.report.pages import as_markdown
 from worker.store import guard, outbox

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import jinja2
 
-from worker.core.report import Episode, Report, Tally
+from worker.core.episodes import LOST, Episode
+from worker.core.figures import Tally, Weighed
+from worker.core.money import IDR, Money, format_money
+from worker.core.report import Checked, Report
 from worker.report import charts
 
 _PAGES = Path(__file__).parent.parent.parent / "config" / "pages"
@@ -47,6 +51,9 @@ def _page(name: str, report: Report, made_at: datetime, policy_version: str, **m
     environment.filters["bars"] = _bars
     environment.filters["share"] = _share
     environment.filters["cell"] = _cell
+    environment.filters["but"] = _but
+    environment.filters["money"] = money
+    environment.filters["weighed"] = _weighed
     return environment.get_template(name).render(
         report=report, made_at=f"{made_at:%Y-%m-%d %H:%M} UTC", policy_version=policy_version, **more
     )
@@ -61,7 +68,29 @@ def span(duration: timedelta | None) -> str:
     hours, minutes = divmod(rest, 60)
     if days:
         return f"{days} d {hours} h" if hours else f"{days} d"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    return " ".join(f"{count} {unit}" for count, unit in ((hours, "h"), (minutes, "min")) if count) or "0 min"
+
+
+def money(amount: Money | None) -> str:
+    """An amount in whole units, as a person reads it; the CSV has it exactly. A dash where none is known."""
+    if amount is None:
+        return "–"
+    whole = Money(amount.amount.quantize(Decimal(1)), amount.currency)
+    return format_money(whole, "id" if whole.currency == IDR else "en")
+
+
+def _but(checked: Checked) -> str:
+    """What the CRM says against an outcome."""
+    after = checked.check.after
+    if checked.episode.escalation.outcome in LOST:
+        return f"renewed on {after.known_on}"
+    due = "" if after.due_on is None else f" (the renewal was due on {after.due_on})"
+    return f"left on {checked.episode.churned_on}{due}"
+
+
+def _weighed(counted: Weighed) -> str:
+    """So many, and the ARR behind them."""
+    return str(counted.count) if counted.arr is None else f"{counted.count} ({money(counted.arr)})"
 
 
 def _bars(tallies: Sequence[Tally]) -> list[tuple[str, int, int]]:
@@ -80,28 +109,43 @@ def _cell(text: object) -> str:
 
 _COLUMNS = (
     *("escalation", "account_id", "account", "csm", "level", "first_level", "triggers", "products"),
-    *("opened_at", "acknowledged_at", "resolved_at", "outcome", "root_cause", "arr", "churned_on"),
+    *("opened_at", "acknowledged_at", "resolved_at", "outcome", "root_cause", "arr", "arr_currency", "churned_on"),
+    *("renewal_due_on", "renewal", "renewal_known_on", "outcome_check"),
 )
 
 
-def as_csv(episodes: Sequence[Episode]) -> str:
-    """One line an escalation, all texts quoted; what a spreadsheet would run as a formula is put in quotes. UTC."""
+def as_csv(episodes: Sequence[Episode], today: date) -> str:
+    """One line an escalation, all texts quoted; what a spreadsheet would run as a formula is put in quotes. UTC.
+
+    `arr` is a plain number in `arr_currency`, the home currency; outcomes are held against the CRM as of `today`.
+    """
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL)
     writer.writerow(_COLUMNS)
     for each in episodes:
-        writer.writerow([_harmless(value) for value in _row(each)])
+        writer.writerow([_harmless(value) for value in _row(each, today)])
     return out.getvalue()
 
 
-def _row(episode: Episode) -> tuple[object, ...]:
-    one = episode.escalation
+def _row(episode: Episode, today: date) -> tuple[object, ...]:
+    one, arr = episode.escalation, episode.arr
     return (
         *(one.id, one.account_id, episode.account_name, episode.csm, one.level, episode.first_level),
         *(" ".join(episode.triggers), "; ".join(episode.products)),
         *(_when(one.opened_at), _when(episode.acknowledged_at), _when(one.resolved_at)),
-        *(one.outcome or "", one.root_cause, episode.arr or "", episode.churned_on or ""),
+        *(one.outcome or "", one.root_cause),
+        *(("", "") if arr is None else (format(arr.amount, "f"), arr.currency)),
+        episode.churned_on or "",
+        *_checked(episode, today),
     )
+
+
+def _checked(episode: Episode, today: date) -> tuple[object, ...]:
+    check = episode.check(today)
+    if check is None:
+        return "", "", "", ""
+    after = check.after
+    return after.due_on or "", after.renewal, after.known_on or "", check.verdict
 
 
 def _when(moment: datetime | None) -> str:

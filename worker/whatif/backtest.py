@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from worker.core.episodes import Month
 from worker.core.model import Level
 from worker.core.policy import FollowUpRule, LevelRule, Policy
 from worker.core.replay import Episode, Past, caught, replay
-from worker.core.report import Month
 from worker.whatif.timeline import Timelines
 
 _FOR_EVER = timedelta(days=1_200)

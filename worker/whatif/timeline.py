@@ -17,6 +17,7 @@ from worker.core.model import Account, AccountId, BugKey, Case, CaseStatus, Conn
 from worker.core.replay import BugHistory, Version
 from worker.detector import CachedDetector
 from worker.mapping import CrmMapping, UnmappableError, load_mapping
+from worker.past import counts_from
 from worker.phrasebook import load as load_phrases
 from worker.settings import Settings
 from worker.situation import Detector
@@ -79,20 +80,11 @@ def _standing(
     """
     times: list[datetime] = []
     for fact in versions:
-        at = _counts_from(fact, mapping)
+        at = counts_from(fact, mapping)
         times.append(max(at, times[-1] + timedelta(microseconds=1)) if times else at)
     for place, fact in enumerate(versions):
         if place + 1 == len(versions) or times[place + 1] > since:
             yield times[place], fact
-
-
-def _counts_from(fact: facts.Fact, mapping: CrmMapping) -> datetime:
-    if fact.gone:
-        return fact.seen_at
-    try:
-        return min(mapping.stamp(mapping.load(fact.kind, fact.body)), fact.seen_at)
-    except UnmappableError:
-        return fact.seen_at
 
 
 def _add(
