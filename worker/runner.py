@@ -21,6 +21,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection
 
+from worker import quota
 from worker.core.model import AccountId, ConnectorName
 from worker.cycle import Cycle, CycleReport
 from worker.exits import ExitCode
@@ -31,6 +32,7 @@ from worker.store.codec import decode, encode
 from worker.store.database import Store, StoreBusyError, StoreError
 from worker.store.outbox import State
 from worker.undecided import REMEDY, Undecided
+from worker.wiring import Crm
 
 _LEASE = "runner"
 _CYCLES = "recent_cycles"
@@ -51,6 +53,7 @@ class AlreadyRunningError(Exception):
 class Running(Protocol):
     """What the loop needs of an open worker; closing lets go of connections, the store excepted."""
 
+    crms: tuple[Crm, ...]
     cycle: Cycle
     interval: timedelta
     heartbeat: Heartbeat
@@ -181,6 +184,7 @@ class Runner:
         with self._store.begin() as tx:
             kept = [summary(report), *recent_cycles(tx)][:_CYCLES_KEPT]
             guard.set_setting(tx, _CYCLES, encode(kept).decode())
+            quota.keep(tx, self._running.crms, self._ports.now())
         heartbeat = self._running.heartbeat
         heartbeat.beat(report.began, good=not _failed(report))
         self._report_failure("heartbeat", heartbeat.failure, "look at the address and the watcher")

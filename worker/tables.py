@@ -10,8 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Connection
 
+from connectors.base import Quota
 from worker import brakes, undecided
 from worker.core.model import AccountId, ConnectorName, Escalation, Level
+from worker.quota import quota_of
 from worker.store import escalations, outbox, progress
 from worker.store.outbox import State
 
@@ -83,6 +85,7 @@ def state_lines(settings: Settings, store: Store, now: datetime, began: datetime
         held = {each.name: brakes.hold_of(tx, each.name) for each in settings.connectors}
         writing = brakes.writes_allowed(tx, settings.policy.brakes)
         oldest = outbox.oldest_pending(tx)
+        quotas = {each.name: quota_of(tx, each.name, now) for each in settings.connectors}
     age = "never" if began is None else f"{round((now - began).total_seconds())} s ago"
     yield f"last cycle: {age}; writes are {'on' if writing else 'off'}"
     for (lane, state), count in sorted(counted.items()):
@@ -90,6 +93,7 @@ def state_lines(settings: Settings, store: Store, now: datetime, began: datetime
             yield f"{lane}: {count} {state}"
     if oldest is not None:
         yield f"the oldest waits for {span(round((now - oldest).total_seconds() / 60))}"
+    yield from (f"{name}: {_quota(told, now)}" for name, told in quotas.items())
     for name, hold in held.items():
         if hold is not None:
             levels = ", ".join(f"{count} {level}" for level, count in hold.by_level.items())
@@ -99,3 +103,12 @@ def state_lines(settings: Settings, store: Store, now: datetime, began: datetime
             yield f"[yellow]{name}: {escape(undecided.in_words(found))}; {undecided.REMEDY}[/]"
     if aside:
         yield f"[yellow]{len(aside)} records in quarantine; see `dead-letters`[/]"
+
+
+def _quota(told: Quota, now: datetime) -> str:
+    if told.used is None or told.limit is None:
+        return f"API calls not known: {told.unknown}"
+    used = f"{told.used:,} of {told.limit:,} API calls in {told.period} used by everybody"
+    if told.resets_at is None:
+        return used
+    return f"{used}, counted anew in {span(round((told.resets_at - now).total_seconds() / 60))}"

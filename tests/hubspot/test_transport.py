@@ -117,6 +117,30 @@ def test_the_last_calls_of_a_day_are_kept_for_writing(rig: Rig, company: str) ->
     assert rig.connector.write([CreateNote("n1", company, "t", "b", NOW)])[0].done
 
 
+def test_the_quota_is_what_hubspot_told_and_what_was_called_since(rig: Rig, company: str) -> None:
+    assert rig.connector.quota().used is None
+    rig.portal.headers["X-HubSpot-RateLimit-Daily"] = "650000"
+    rig.portal.headers["X-HubSpot-RateLimit-Daily-Remaining"] = "600000"
+    rig.ids(ids=[company])
+    told = rig.connector.quota()
+
+    assert (told.used, told.limit, told.heard_at) == (50_000, 650_000, rig.time.now())
+    assert told.resets_at == datetime(2026, 11, 25, tzinfo=ZoneInfo("Asia/Jakarta"))
+    rig.time.pass_by(86_400)
+    del rig.portal.headers["X-HubSpot-RateLimit-Daily-Remaining"]
+    rig.ids(ids=[company])
+    assert (rig.connector.quota().used, rig.connector.quota().unknown) == (
+        None,
+        "no answer told it yet; searches never do",
+    )
+
+
+def test_an_app_with_oauth_is_told_no_daily_number(rig: Rig) -> None:
+    pace = Pace(PLANS["oauth"], Clock(rig.time.monotonic, rig.time.now, rig.time.sleep))
+
+    assert pace.quota().unknown == "HubSpot tells an app with OAuth no daily number"
+
+
 def test_what_others_used_of_the_window_is_not_used_again(rig: Rig) -> None:
     """Trap 4: the Remaining header lowers our own window."""
     time = rig.time

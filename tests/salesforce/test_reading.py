@@ -187,6 +187,28 @@ def test_trap_23_usage_is_read_beside_bursts_and_writes_keep_their_reserve(
     assert connector.find(["n1"]) == {}
 
 
+def test_the_quota_is_what_the_org_told_last(org: Org, connector: SalesforceConnector, mapping: CrmMapping) -> None:
+    before = connector.quota()
+    org.usage = "api-usage=42000/100000; api-bursts=1/750"
+    fill(org, 1)
+    ids_of(connector, mapping)
+    told = connector.quota()
+
+    assert (before.used, before.unknown) == (None, "no answer yet")
+    assert (told.used, told.limit, told.period, told.resets_at) == (42_000, 100_000, "24 hours", None)
+    assert told.heard_at is not None
+
+
+def test_a_refused_call_says_that_all_are_used() -> None:
+    budget = Budget(Clock())
+    budget.exhausted()
+    assert budget.quota().unknown == "Salesforce refuses calls for their number"
+    budget.note("api-usage=95/100")
+    budget.exhausted()
+
+    assert (budget.quota().used, budget.quota().limit) == (100, 100)
+
+
 def test_what_is_known_of_the_usage_is_forgotten() -> None:
     clock = Clock()
     budget = Budget(clock)

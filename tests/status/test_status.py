@@ -5,23 +5,44 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import typer
 
+from connectors.base import Quota
+from connectors.crm.embedded import EmbeddedConnector
 from tests.status.conftest import served
 from worker.commands.serve import serve
 from worker.core.model import AccountId, ConnectorName, Event, Level, RecordKind
 from worker.ports import SystemPorts
+from worker.quota import keep
 from worker.settings import Settings
 from worker.status.metrics import METRICS
 from worker.store import escalations, outbox, progress
 from worker.store.database import Store, open_store
 from worker.store.outbox import Intent, Kind, State
+from worker.tables import state_lines
+from worker.wiring import Crm
 
 CRM = ConnectorName("embedded")
+UNTOLD = {
+    *("escalation_held", "escalation_api_used", "escalation_api_limit"),
+    *("escalation_api_reset_seconds", "escalation_api_told_age_seconds"),
+}
+"""Metrics that the demo has no value for: nothing is held, and its CRM counts no calls."""
+
+
+@dataclass
+class Meter:
+    """A connector that tells how many calls are used, and does nothing else."""
+
+    told: Quota
+
+    def quota(self) -> Quota:
+        return self.told
 
 
 @pytest.fixture
@@ -92,7 +113,7 @@ def test_every_metric_has_a_value_and_no_customer_is_a_label(page, store: Store)
     with store.read() as tx:
         names = {str(one.account_id) for _, one in escalations.open_ones(tx)}
 
-    for name in set(METRICS) - {"escalation_held"}:
+    for name in set(METRICS) - UNTOLD:
         assert re.search(rf"^{name}(?:{{.*}})? [0-9.e+-]+$", text, re.MULTILINE), name
     assert not any(name in text for name in names)
     assert 'escalations_open{level="L1"}' in text
@@ -129,6 +150,36 @@ def test_what_waits_for_a_person_is_shown_with_its_remedy(settings: Settings, tm
     assert "embedded case: the CRM does not answer" in text
     assert "escalation_dead_letters 1.0" in metrics
     assert 'escalation_read_failing{connector="embedded",kind="case"} 1.0' in metrics
+
+
+def test_api_calls_are_shown_as_the_crm_told_them_or_as_not_known(settings: Settings, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    state = open_store(f"sqlite:///{tmp_path / 'state.sqlite'}", SystemPorts())
+    told = Quota("one day", 600_000, 650_000, now + timedelta(hours=5, minutes=1), now - timedelta(minutes=2))
+
+    def seen(connector: object) -> tuple[str, str]:
+        with state.begin() as tx:
+            keep(tx, [Crm(CRM, connector, None)], now)
+        with served(settings, state) as page:
+            return page.get().text, page.get("/metrics").text
+
+    text, metrics = seen(Meter(told))
+    (line,) = (each for each in state_lines(settings, state, now, None) if "API" in each)
+    silent, _ = seen(Meter(Quota("one day", unknown="no answer told it yet")))
+    next_day, without = seen(Meter(replace(told, resets_at=now - timedelta(hours=1))))
+    unlimited, none = seen(EmbeddedConnector(None))
+    state.close()
+
+    assert '<td class="n high">600,000 (92 %)</td><td class="n">650,000 in one day</td><td>in 5 h' in text
+    assert 'escalation_api_used{connector="embedded"} 600000.0' in metrics
+    assert 'escalation_api_limit{connector="embedded"} 650000.0' in metrics
+    assert 'escalation_api_quota_known{connector="embedded"} 1.0' in metrics
+    assert line == "embedded: 600,000 of 650,000 API calls in one day used by everybody, counted anew in 5 h 1 min"
+    assert "600,000 (92 %)" in silent
+    assert "not known: counting began anew, and no answer told it since" in next_day
+    assert "escalation_api_used{connector" not in without
+    assert "not known: this CRM tells of no limit" in unlimited
+    assert 'escalation_api_quota_known{connector="embedded"} 0.0' in none
 
 
 def test_a_state_that_cannot_be_read_is_told(settings: Settings, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from connectors.base import Quota
 from worker import brakes, undecided
 from worker.core.model import AccountId, ConnectorName, Escalation, Level, RecordKind
 from worker.mapping import CrmMapping, UnmappableError, load_mapping
+from worker.quota import quota_of
 from worker.runner import recent_cycles
 from worker.settings import Settings
 from worker.store import escalations, facts, outbox, progress
@@ -60,6 +62,7 @@ class Look:
     open: tuple[Open, ...]
     by_level: Mapping[Level, int]
     sources: tuple[Source, ...]
+    quotas: Mapping[ConnectorName, Quota]
     lanes: Mapping[tuple[str, str], int]
     dead: tuple[Delivery, ...]
     quarantined: tuple[str, ...]
@@ -118,6 +121,7 @@ class Watcher:
                     for name, mapping in self._mappings.items()
                     for kind in mapping.kinds
                 ),
+                quotas={name: quota_of(tx, name, now) for name in self._mappings},
                 lanes=outbox.counts(tx),
                 dead=tuple(outbox.in_state(tx, State.REFUSED, State.EXPIRED, limit=_MOST)),
                 quarantined=tuple(progress.quarantined(tx)),

@@ -22,6 +22,11 @@ METRICS = {
     "escalation_cursor_age_seconds": "how old the newest change is that was read",
     "escalation_read_failing": "1 while a kind of record cannot be read",
     "escalation_undecided": "accounts that cannot be decided, by connector",
+    "escalation_api_quota_known": "1 where a CRM tells of its API quota and has told it, by connector",
+    "escalation_api_used": "API calls counted in the CRM's present period, of everybody who uses the account",
+    "escalation_api_limit": "API calls that the CRM allows in its period",
+    "escalation_api_reset_seconds": "until counting begins anew; absent where the period rolls",
+    "escalation_api_told_age_seconds": "since when the CRM last told its API quota",
     "escalation_last_cycle_age_seconds": "since when the last finished cycle began",
     "escalation_last_cycle_seconds": "how long the last cycle took",
     "escalation_held": "new escalations that wait for a yes, by connector",
@@ -39,6 +44,7 @@ class _Gauges(Collector):
         yield from self._escalations()
         yield from self._outbox()
         yield from self._reading()
+        yield from self._quotas()
         yield from self._worker()
 
     def _escalations(self) -> Iterator[GaugeMetricFamily]:
@@ -74,6 +80,24 @@ class _Gauges(Collector):
         yield _gauge("escalation_read_age_seconds", labels, read)
         yield _gauge("escalation_cursor_age_seconds", labels, cursor)
         yield _gauge("escalation_read_failing", labels, failing)
+
+    def _quotas(self) -> Iterator[GaugeMetricFamily]:
+        look, quotas = self._look, self._look.quotas.items()
+        told: dict[str, list[tuple[str, float | None]]] = {
+            "escalation_api_quota_known": [(name, float(each.used is not None)) for name, each in quotas],
+            "escalation_api_used": [(name, each.used) for name, each in quotas],
+            "escalation_api_limit": [(name, each.limit) for name, each in quotas],
+            "escalation_api_reset_seconds": [
+                (name, (each.resets_at - look.at).total_seconds())
+                for name, each in quotas
+                if each.resets_at is not None and each.used is not None
+            ],
+            "escalation_api_told_age_seconds": [
+                (name, (look.at - each.heard_at).total_seconds()) for name, each in quotas if each.heard_at is not None
+            ],
+        }
+        for gauge, values in told.items():
+            yield _gauge(gauge, ("connector",), [((name,), value) for name, value in values if value is not None])
 
     def _worker(self) -> Iterator[GaugeMetricFamily]:
         look = self._look

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
-from connectors.base import Capabilities, FieldNeed, Finding, Page, Query, R, Row, Write, WriteResult
+from connectors.base import Capabilities, FieldNeed, Finding, Page, Query, Quota, R, Row, Write, WriteResult
 from connectors.crm.hubspot.activities import Activities
 from connectors.crm.hubspot.batches import MOST_INPUTS
 from connectors.crm.hubspot.client import Client
@@ -78,6 +78,10 @@ class HubSpotConnector:
     def count(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, int]:
         """How often each key is there."""
         return self._activities.count(keys, accounts)
+
+    def quota(self) -> Quota:
+        """The portal's calls of the day, of all its apps, until midnight in the portal's zone."""
+        return self._client.pace.quota()
 
     def close(self) -> None:
         """Let go of the connections; may be called twice."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from connectors.base import RetryableError
+from connectors.base import Quota, RetryableError
 from connectors.crm.hubspot.answers import Policy, Refusal
 
 _RISE = 1.1
@@ -106,6 +106,8 @@ class Pace:
         self._left_today = plan.per_day
         self._midnight = self._next_midnight()
         self._spent = False
+        self._limit = plan.per_day
+        self._heard_at: datetime | None = None
 
     def _next_midnight(self) -> datetime:
         """The start of the portal's next day, when HubSpot counts anew."""
@@ -132,6 +134,7 @@ class Pace:
         now = self._clock.now()
         if now >= self._midnight:
             self._midnight, self._left_today, self._spent = self._next_midnight(), self._per_day, False
+            self._heard_at = None
         spent = self._spent or (self._left_today is not None and self._left_today <= self._reserve)
         if spent and not write:
             raise RetryableError(
@@ -143,13 +146,14 @@ class Pace:
     def heard(self, headers: Mapping[str, str], *, search: bool) -> None:
         """Learn from the headers of an answer what is left. Search has none of its own."""
         with self._lock:
-            left, daily = (
-                _count(headers.get(f"x-hubspot-ratelimit-{name}")) for name in ("remaining", "daily-remaining")
+            left, daily, limit = (
+                _count(headers.get(f"x-hubspot-ratelimit-{name}")) for name in ("remaining", "daily-remaining", "daily")
             )
             if left is not None and not search:
                 self._calls.left(left, self._clock.monotonic())
             if daily is not None:
-                self._left_today = daily
+                self._left_today, self._heard_at = daily, self._clock.now()
+                self._limit = limit or self._limit
 
     def refused(self, answer: Refusal, *, search: bool) -> None:
         """Slow down, or stop reading until the portal's midnight."""
@@ -162,6 +166,17 @@ class Pace:
                 self._searches if answer.policy == Policy.SECONDLY or (search and not answer.policy) else self._calls
             )
             window.refused(self._clock.monotonic(), wait)
+
+    def quota(self) -> Quota:
+        """The portal's calls of today, as the last answer told them, with our own since."""
+        if self._per_day is None:
+            return Quota("one day", unknown="HubSpot tells an app with OAuth no daily number")
+        with self._lock:
+            heard, left, limit = self._heard_at, self._left_today, self._limit
+            if heard is None or left is None or limit is None:
+                return Quota("one day", unknown="no answer told it yet; searches never do")
+            used = limit if self._spent else max(0, limit - left)
+            return Quota("one day", used, limit, self._midnight, heard)
 
     def rest_of_day(self) -> timedelta:
         """How long until HubSpot counts anew."""

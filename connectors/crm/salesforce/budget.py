@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 
-from connectors.base import RetryableError
+from connectors.base import Quota, RetryableError
 
 _USAGE = re.compile(r"(?:^|[;,\s])api-usage=(\d+)/(\d+)")
 _FORGET = timedelta(minutes=10)
+_PERIOD = "24 hours"
 
 
 class Use(Enum):
@@ -28,21 +29,27 @@ class Use(Enum):
 class Budget:
     """What the last answer said. It is believed for ten minutes; then one call goes through and brings news."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._clock, self._now = clock, now
         self._used: tuple[int, int] | None = None
         self._at = 0.0
+        self._told: tuple[int, int, datetime] | None = None
 
     def note(self, header: str) -> None:
         """Learn from an answer's Sforce-Limit-Info."""
         found = _USAGE.search(header)
         if found and int(found[2]):
             self._used, self._at = (int(found[1]), int(found[2])), self._clock()
+            self._told = (*self._used, self._now())
 
     def exhausted(self) -> None:
         """Salesforce refused a call for its number."""
         total = self._used[1] if self._used else 1
         self._used, self._at = (total, total), self._clock()
+        if self._told is not None:
+            self._told = (max(total, self._told[0]), total, self._now())
 
     @property
     def share(self) -> float | None:
@@ -50,6 +57,14 @@ class Budget:
         if self._used is None or self._clock() - self._at >= _FORGET.total_seconds():
             return None
         return self._used[0] / self._used[1]
+
+    def quota(self) -> Quota:
+        """What was told last, however long ago that is."""
+        if self._told is not None:
+            used, limit, at = self._told
+            return Quota(_PERIOD, used, limit, heard_at=at)
+        refused = self._used is not None
+        return Quota(_PERIOD, unknown="Salesforce refuses calls for their number" if refused else "no answer yet")
 
     def allow(self, use: Use) -> None:
         """Raises RetryableError when this use must leave the rest to others."""

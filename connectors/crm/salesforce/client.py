@@ -56,7 +56,7 @@ class Client:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.options, self.clock, self.now = options, clock, now
-        self.budget = Budget(clock)
+        self.budget = Budget(clock, now)
         self._session = open_session(options)
         self._tokens = TokenProvider(options, self._session, clock, now)
         self._made: tuple[Token, Salesforce] | None = None

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from connectors.base import Capabilities, FieldNeed, Finding, Page, Query, R, Row, Write, WriteResult
+from connectors.base import Capabilities, FieldNeed, Finding, Page, Query, Quota, R, Row, Write, WriteResult
 from connectors.crm.salesforce.bulk import BulkReader
 from connectors.crm.salesforce.checking import Checker, to_deploy
 from connectors.crm.salesforce.client import Client
@@ -80,6 +80,10 @@ class SalesforceConnector:
     def count(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, int]:  # noqa: ARG002
         """How often each key is there."""
         return self._keys.count(keys)
+
+    def quota(self) -> Quota:
+        """The org's API calls of 24 hours, of all who use it. The period rolls: nothing resets at once."""
+        return self._client.budget.quota()
 
     def close(self) -> None:
         """Let go of the connections; may be called twice."""
