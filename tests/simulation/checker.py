@@ -53,6 +53,8 @@ def _ends(world: World, told: Mapping[str, str]) -> Iterator[str]:
         level, status = str(fields.get("escalation_level") or ""), fields.get("escalation_status")
         escalated = bool(fields.get("escalated"))
         name = f"{key} ({told[key]})"
+        if escalated and _is_news(world, key, story) and story.judged in str(fields.get("escalation_reason")):
+            continue
         if escalated != bool(story.level):
             yield f"I1 {name} is {'' if escalated else 'not '}flagged at the end"
         elif escalated and (level < story.level or (story.exact and level != story.level)):
@@ -67,6 +69,10 @@ def _ends(world: World, told: Mapping[str, str]) -> Iterator[str]:
             yield f"I4 {name} was not mailed"
 
 
+def _is_news(world: World, key: str, story: Story) -> bool:
+    return bool(story.judged) and world.news(key, f"{story.judged}-{key}")
+
+
 def _once(world: World, told: Mapping[str, str]) -> Iterator[str]:
     """I2, I3, I9, I11: each note, task and post once."""
     posts = [message.key for _, message in world.posts if message.posting is not Posting.EDIT]
@@ -79,9 +85,10 @@ def _once(world: World, told: Mapping[str, str]) -> Iterator[str]:
     noted = Counter((note.account_id, note.title, note.at) for note in world.notes)
     yield from (f"I2 {account}: {title} was noted {n} times" for (account, title, _), n in noted.items() if n > 1)
     opened = Counter(note.account_id for note in world.notes if note.title.endswith(": Escalated"))
-    yield from (
-        f"I2 {account} was escalated {n} times" for account, n in opened.items() if n > STORIES[told[account]].times
-    )
+    for account, n in opened.items():
+        story = STORIES[told[account]]
+        if n > story.times + _is_news(world, account, story):
+            yield f"I2 {account} was escalated {n} times"
 
 
 def _mails(world: World, told: Mapping[str, str]) -> Iterator[str]:

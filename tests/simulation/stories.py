@@ -32,6 +32,8 @@ class Story:
     `evidence` False: nothing at all may ever be written for this account. `aside`, `refused`, `fails`: what ops must
     be shown at the end: a record set aside, a dead letter, a decision that fails. `ends` False: the end is another's.
     `seen` False: it may be over before anybody looks. `times`: how often it may be opened.
+    `judged`: the record that a person judges together with the rest. Where no worker had read it before the person
+    spoke, it is news: it may escalate once more, and then the flag must name it.
     """
 
     acts: tuple[tuple[int, Act], ...]
@@ -45,6 +47,7 @@ class Story:
     ends: bool = True
     seen: bool = True
     times: int = 1
+    judged: str = ""
 
 
 def account(**fields: object) -> Act:
@@ -158,7 +161,7 @@ STORIES: dict[str, Story] = {
         ((0, case(category="Legal")), (55, change_case(status="???"))), "L3", "open", aside=True, seen=False
     ),
     "untick": Story(((0, RED), (0, by_hand(escalated=False)))),
-    "untick_in_write": Story(((0, RED), (25, dispute("25000000")), (0, by_hand(escalated=False)))),
+    "untick_in_write": Story(((0, RED), (25, dispute("25000000")), (0, by_hand(escalated=False))), judged="D1"),
     "untick_worse": Story(((0, RED), (0, by_hand((25, case(category="Legal")), escalated=False))), "L3", times=2),
     "false_alarm": Story(((0, RED), (0, by_hand(override="false_alarm")))),
     "acknowledge": Story(((0, RED), (0, by_hand(override="acknowledged"))), "L2", "acknowledged"),

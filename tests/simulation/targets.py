@@ -100,6 +100,8 @@ class FakeCrm:
         for start in range(0, len(rows), self._world.page_size):
             if start:
                 self._reading("page")
+            for _, key in rows[start : start + self._world.page_size]:
+                self._world.read.setdefault(key, self._world.now)
             yield _page(query, rows[start : start + self._world.page_size])
 
     def _reading(self, name: str) -> None:

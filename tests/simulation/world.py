@@ -82,6 +82,8 @@ class World:
         self.armed: dict[str, Callable[[], None]] = {}
         """What a person will do in the very moment in which an account is written."""
         self.said: dict[str, datetime] = {}
+        self.read: dict[str, datetime] = {}
+        """When a worker first read a record."""
         self.notes: list[CreateNote] = []
         self.tasks: list[CreateTask] = []
         self.posts: list[tuple[datetime, Message]] = []
@@ -112,6 +114,11 @@ class World:
             if record.visible_at <= self.now:
                 return record
         return None
+
+    def news(self, account: str, record: str) -> bool:
+        """Whether no worker had read this record when a person spoke about the account."""
+        said = self.said.get(account)
+        return said is not None and self.read.get(record, self.now) > said
 
     def truth(self, key: str) -> dict[str, object]:
         """What the CRM really says of an account."""
