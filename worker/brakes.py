@@ -19,7 +19,7 @@ from worker.core.model import AccountId, Level
 from worker.core.policy import Brakes
 from worker.store import guard
 
-_SMALL = 5
+SMALL = 5
 """A share of a small portfolio rounds to almost nothing; up to so many new escalations are never a blast."""
 
 _ALL = (Level.L1, Level.L2, Level.L3)
@@ -67,6 +67,11 @@ def first_run_levels(tx: Connection, connector: str, brakes: Brakes) -> frozense
     return frozenset(Level(int(each)) for each in approved.split(",") if each)
 
 
+def all_approved(levels: frozenset[Level]) -> bool:
+    """Whether the first run is over: nothing waits for a yes because of its level."""
+    return levels == frozenset(_ALL)
+
+
 def approve(tx: Connection, connector: str, levels: Sequence[Level]) -> None:
     """Let these levels open from now on, and everything that is held at this moment."""
     present = first_run_levels(tx, connector, Brakes())
@@ -95,8 +100,8 @@ def brake_for(
     """The brake for one cycle that would open these. `accounts` counts the portfolio, asked only when it matters."""
     waiting = [(account, level) for account, level in openings if level not in approved]
     passing = len(openings) - len(waiting)
-    first_run = approved != frozenset(_ALL)
-    limit = max(_limit(brakes, accounts), allowed) if passing > _SMALL else _SMALL
+    first_run = not all_approved(approved)
+    limit = max(_limit(brakes, accounts), allowed) if passing > SMALL else SMALL
     if passing > limit and not first_run:
         return Brake(frozenset(), _hold(Why.BLAST_RADIUS, openings, now, limit))
     hold = _hold(Why.FIRST_RUN, waiting, now, 0) if waiting else None
@@ -104,7 +109,7 @@ def brake_for(
 
 
 def _limit(brakes: Brakes, accounts: Callable[[], int]) -> int:
-    return min(brakes.most_new, max(_SMALL, int(accounts() * brakes.most_share)))
+    return min(brakes.most_new, max(SMALL, int(accounts() * brakes.most_share)))
 
 
 def _hold(why: Why, held: Sequence[tuple[AccountId, Level]], now: datetime, limit: int) -> Hold:

@@ -149,12 +149,17 @@ class Cycle:
         reads = self._pullers[crm.name].run()
         complete = not failed(reads.values())
         brake, decided = brakes.Brake(frozenset()), DecideReport()
-        if self._deciders[crm.name].wake():
-            openings = self._deciders[crm.name].openings(complete=complete)
-            brake = self._brake(crm, openings)
+        decider = self._deciders[crm.name]
+        few = self._gathering.few(brakes.SMALL)
+        if marked := decider.wake(few):
+            approved, allowed = self._yes(crm)
+            # Deciding twice is only worth it where the number of openings may stop or gather them.
+            matters = marked > few or not brakes.all_approved(approved)
+            openings = decider.openings(complete=complete) if matters else []
+            brake = self._brake(crm, openings, approved, allowed)
             stormy = self._gathering.stormy(level for _, level in openings if brake.lets_pass(level))
             storm = self._ports.now().isoformat() if stormy else ""
-            decided = self._deciders[crm.name].run(brake, complete=complete, storm=storm)
+            decided = decider.run(brake, complete=complete, storm=storm)
         news = self._remember(crm, brake.hold)
         return CrmReport(reads, decided, brake.hold, news, self._undecided(crm, decided))
 
@@ -177,13 +182,19 @@ class Cycle:
         with self._store.begin() as tx:
             return brakes.set_hold(tx, crm.name, hold)
 
-    def _brake(self, crm: Crm, openings: Sequence[tuple[AccountId, Level]]) -> brakes.Brake:
+    def _yes(self, crm: Crm) -> tuple[frozenset[Level], int]:
+        """What people have said yes to: levels for good, and a number of new escalations for this cycle only."""
         with self._store.read() as tx:
             approved = brakes.first_run_levels(tx, crm.name, self._policy.brakes)
             allowed = brakes.allowance(tx, crm.name)
         if allowed:
             with self._store.begin() as tx:
                 brakes.spend_allowance(tx, crm.name)
+        return approved, allowed
+
+    def _brake(
+        self, crm: Crm, openings: Sequence[tuple[AccountId, Level]], approved: frozenset[Level], allowed: int
+    ) -> brakes.Brake:
         return brakes.brake_for(
             openings, approved, allowed, lambda: self._accounts(crm), self._policy.brakes, self._ports.now()
         )

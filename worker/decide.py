@@ -80,16 +80,16 @@ class Decider:
                 report.failed.append((mark.account_id, f"{type(error).__name__}: {error}"))
         return report
 
-    def wake(self) -> bool:
-        """Mark the accounts whose timer is due. Returns whether there is anything to decide."""
+    def wake(self, few: int) -> int:
+        """Mark the accounts whose timer is due. Returns how many must be decided; beyond `few`, at least so many."""
         now = self._ports.now()
         with self._store.read() as tx:
             due = progress.due_accounts(tx, self._crm.name, now)
-            marked = progress.dirty_accounts(tx, self._crm.name, 1)
+            marked = progress.dirty_accounts(tx, self._crm.name, few + 1)
         if due:
             with self._store.begin() as tx:
                 progress.mark_dirty(tx, self._crm.name, due, now)
-        return bool(due or marked)
+        return len({*due, *(mark.account_id for mark in marked)})
 
     def _marks(self) -> Iterator[Mark]:
         after = ""

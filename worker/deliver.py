@@ -277,6 +277,8 @@ class Deliverer:
 
     def _put_back(self, batch: _Batch, report: LaneReport, reason: str, after: timedelta | None) -> None:
         """Give what surely did not happen back to the outbox, with a growing wait."""
+        if not batch.left:
+            return
         now = self._ports.now()
         with self._store.begin() as tx:
             for delivery in batch.left:

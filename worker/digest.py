@@ -42,6 +42,10 @@ class Gathering:
         """Whether anything is ever gathered."""
         return self.storm is not None or self.calendar is not None
 
+    def few(self, most: int) -> int:
+        """How many new escalations are surely no storm, at most `most`."""
+        return most if self.storm is None else min(most, self.storm)
+
     def stormy(self, openings: Iterable[Level]) -> bool:
         """Whether so many new escalations of one cycle are better told together."""
         return self.storm is not None and sum(1 for _ in openings) > self.storm

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from connectors.base import ConnectorError, Cursor, Page, Query, Row
 from worker.core.model import RecordKind
 from worker.mirror import Mirror
@@ -74,7 +76,8 @@ class Puller:
     def run(self) -> dict[RecordKind, KindRead]:
         """Read every kind that the mapping knows; the result tells what failed."""
         began = self._ports.now()
-        plans = [self._plan(kind, began) for kind in self._crm.mapping.kinds]
+        with self._store.read() as tx:
+            plans = [self._plan(tx, kind, began) for kind in self._crm.mapping.kinds]
         self._crm.connector.announce([query for plan in plans for query in (plan.changes, plan.states) if query])
         return {plan.kind: self._guarded(plan, began) for plan in plans}
 
@@ -98,10 +101,9 @@ class Puller:
             place = progress.position(tx, self._crm.name, kind)
             progress.save_position(tx, self._crm.name, kind, replace(place, failure=failure))
 
-    def _plan(self, kind: RecordKind, began: datetime) -> _Plan:
-        with self._store.read() as tx:
-            place = progress.position(tx, self._crm.name, kind)
-            first_load = place.stamp is None and facts.empty(tx, self._crm.name, kind)
+    def _plan(self, tx: Connection, kind: RecordKind, began: datetime) -> _Plan:
+        place = progress.position(tx, self._crm.name, kind)
+        first_load = place.stamp is None and facts.empty(tx, self._crm.name, kind)
         sweeping = place.swept_at is None or began - place.swept_at >= self._reading.sweep_every
         late = self._is_due(self._looked_late.get(kind), self._can.late_every)
         since = self._since(place, late=late, sweeping=sweeping)
@@ -147,23 +149,23 @@ class Puller:
         """One page in one transaction; the cursor moves with it, last, where a page is one of the changes."""
         first_load = plan.first_load and place is not None
         try:
-            read.changed += self._store_page(plan.kind, page, began, place, first_load=first_load)
+            read.changed += self._store_page(plan, page, began, place, first_load=first_load)
         except StoreBusyError:
             # The first load asks for no earlier versions; where a record came twice, there is one all the same.
             if not first_load:
                 raise
-            read.changed += self._store_page(plan.kind, page, began, place, first_load=False)
+            read.changed += self._store_page(plan, page, began, place, first_load=False)
         read.rows += len(page.rows)
         read.bad += len(page.bad)
         self._ports.at("page")
 
     def _store_page(
-        self, kind: RecordKind, page: Page[Row], began: datetime, place: progress.Position | None, *, first_load: bool
+        self, plan: _Plan, page: Page[Row], began: datetime, place: progress.Position | None, *, first_load: bool
     ) -> int:
         with self._store.begin() as tx:
-            changed = self._mirror.take(tx, kind, page, began, first_load=first_load)
-            if place is not None:
-                progress.save_position(tx, self._crm.name, kind, place)
+            changed = self._mirror.take(tx, plan.kind, page, began, first_load=first_load)
+            if place is not None and place != plan.place:
+                progress.save_position(tx, self._crm.name, plan.kind, place)
         return changed
 
     def _finish(self, plan: _Plan, place: progress.Position, began: datetime) -> None:

@@ -57,7 +57,7 @@ def test_a_sealed_trail_shows_edits_gaps_and_lost_ends(escalated: Office) -> Non
         "moved": "UPDATE trail SET at = at + 1 WHERE event = 'opened' AND account_id = 'A1'",
         "cut off": "DELETE FROM trail WHERE event = 'acknowledged'",
     }.items():
-        with escalated.store.engine.connect() as tx:
+        with escalated.store.read() as tx:
             tx.execute(text(statement))
             found[name] = [each.what for each in trails.verify(tx)[1]]
             tx.rollback()

@@ -33,7 +33,7 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Of
 @contextmanager
 def locked(here: Office) -> Iterator[None]:
     other = database.open_store(f"sqlite:///{here.folder / 'state.sqlite'}", here.clock)
-    with other.engine.begin():
+    with other.begin():
         yield
     other.close()
 

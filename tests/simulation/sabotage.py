@@ -27,8 +27,8 @@ from worker.situation import Surveyor
 from worker.store import escalations, outbox
 from worker.store import schema as tables
 
-SEEDS = range(1, 41)
-"""Among so many histories the first one that turns red is enough."""
+SEEDS = range(61, 101)
+"""Among so many histories the first one that turns red is enough; they begin where the rarest guard is met too."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class Store:
     def begin(self) -> Iterator[Connection]:
         """A transaction that may write; on leaving it is durable, on an exception it never was."""
         self._ports.at("tx:before")
-        with _named(self.engine), self.engine.begin() as tx:
+        with _named(self.engine), _begun(self.engine) as tx:
             yield tx
             self._ports.at("tx:inside")
         self._ports.at("tx:after")
@@ -58,12 +58,23 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads."""
-        with _named(self.engine), self.engine.connect().execution_options(reads_only=True) as tx:
+        with _named(self.engine), self.engine.connect() as tx:
+            if tx.dialect.name == "sqlite":
+                tx.exec_driver_sql("BEGIN")
             yield tx
 
     def close(self) -> None:
         """Let go of every connection."""
         self.engine.dispose()
+
+
+@contextmanager
+def _begun(engine: Engine) -> Iterator[Connection]:
+    """SQLAlchemy's transaction, and SQLite's said by us: a listener on the engine would slow every call."""
+    with engine.begin() as tx:
+        if tx.dialect.name == "sqlite":
+            tx.exec_driver_sql("BEGIN IMMEDIATE")
+        yield tx
 
 
 @contextmanager
@@ -132,7 +143,6 @@ def _engine(url: str) -> Engine:
         else create_engine(parsed, connect_args=arguments)
     )
     event.listen(engine, "connect", _pragmas)
-    event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -149,11 +159,6 @@ def _pragmas(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_SECONDS * 1000}"):
         connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin(connection: Connection) -> None:
-    reads_only = connection.get_execution_options().get("reads_only", False)
-    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
 
 def _quick_check(engine: Engine) -> None:
@@ -185,7 +190,7 @@ def _migrate(engine: Engine) -> None:
             f"the state {_place(engine)} was written by a newer release (schema {present})",
             "install that release again, or restore the backup from before the upgrade",
         )
-    with engine.begin() as tx:
+    with _begun(engine) as tx:
         config.attributes["connection"] = tx
         command.upgrade(config, "head")
 
