@@ -148,20 +148,24 @@ class Cycle:
         """Read one CRM and decide; nothing leaves the worker here."""
         reads = self._pullers[crm.name].run()
         complete = not failed(reads.values())
-        brake, decided = brakes.Brake(frozenset()), DecideReport()
-        decider = self._deciders[crm.name]
-        few = self._gathering.few(brakes.SMALL)
-        if marked := decider.wake(few):
-            approved, allowed = self._yes(crm)
-            # Deciding twice is only worth it where the number of openings may stop or gather them.
-            matters = marked > few or not brakes.all_approved(approved)
-            openings = decider.openings(complete=complete) if matters else []
-            brake = self._brake(crm, openings, approved, allowed)
-            stormy = self._gathering.stormy(level for _, level in openings if brake.lets_pass(level))
-            storm = self._ports.now().isoformat() if stormy else ""
-            decided = decider.run(brake, complete=complete, storm=storm)
-        news = self._remember(crm, brake.hold)
-        return CrmReport(reads, decided, brake.hold, news, self._undecided(crm, decided))
+        hold, decided = self._decide(crm, complete=complete)
+        news = self._remember(crm, hold)
+        return CrmReport(reads, decided, hold, news, self._undecided(crm, decided))
+
+    def _decide(self, crm: Crm, *, complete: bool) -> tuple[brakes.Hold | None, DecideReport]:
+        """Decide for whom something changed or is due, under the brakes. Returns what they hold as well."""
+        decider, few = self._deciders[crm.name], self._gathering.few(brakes.SMALL)
+        marked = decider.wake(few)
+        if not marked:
+            return None, DecideReport()
+        approved, allowed = self._yes(crm)
+        # Deciding twice is only worth it where the number of openings may stop or gather them.
+        matters = marked > few or not brakes.all_approved(approved)
+        openings = decider.openings(complete=complete) if matters else []
+        brake = self._brake(crm, openings, approved, allowed)
+        stormy = self._gathering.stormy(level for _, level in openings if brake.lets_pass(level))
+        storm = self._ports.now().isoformat() if stormy else ""
+        return brake.hold, decider.run(brake, complete=complete, storm=storm)
 
     def _undecided(self, crm: Crm, decided: DecideReport) -> Mapping[AccountId, Undecided]:
         """Keep who has no decision where every process sees it. Returns the accounts that somebody must look at."""
