@@ -19,6 +19,7 @@ from connectors.crm.hubspot.options import Options
 from connectors.crm.hubspot.pace import Clock, Pace
 from connectors.crm.hubspot.paths import Endpoint, Paths
 from connectors.crm.hubspot.wire import Answer, Call, LostError, Wire
+from connectors.half_characters import mended
 
 T = TypeVar("T")
 
@@ -126,7 +127,7 @@ class Client:
             token = self.credential.token()
             answer = self._call(request, token, until)
             if 200 <= answer.status < 300:
-                return answer.body
+                return mended(answer.body)
             told = refusal(answer.status, answer.headers, answer.body)
             if told.meaning is Meaning.LIMITED:
                 self._limited(told, search=search, until=until)

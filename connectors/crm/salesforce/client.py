@@ -23,6 +23,7 @@ from connectors.crm.salesforce.budget import Budget
 from connectors.crm.salesforce.credentials import Token, TokenProvider
 from connectors.crm.salesforce.options import Options
 from connectors.crm.salesforce.transport import ElsewhereError, open_session
+from connectors.half_characters import mended
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _NOT_SENT = (requests.ConnectTimeout, requests.exceptions.ProxyError, requests.exceptions.SSLError, ElsewhereError)
@@ -137,7 +138,7 @@ class Client:
         except SalesforceError as error:
             raise RefusedError(self._problem(error)) from None
         self.budget.note(response.headers.get("Sforce-Limit-Info", ""))
-        return Answer(response.content, self._clock_of(response), response.headers)
+        return Answer(mended(response.content), self._clock_of(response), response.headers)
 
     def _org(self, token: Token) -> Salesforce:
         if self._made is None or self._made[0] is not token:

@@ -103,12 +103,18 @@ def _branches(tree: _Tree) -> list[Any]:
     return made
 
 
+class _Identified(msgspec.Struct, frozen=True):
+    record_id: str = msgspec.field(name="Id", default="")
+
+
+_IDENTIFIED = msgspec.json.Decoder(_Identified)
+
+
 def _id_in(body: bytes) -> str:
     try:
-        found = msgspec.json.decode(body)
+        return _IDENTIFIED.decode(body).record_id  # passes over what cannot be decoded
     except _UNREADABLE:
         return ""
-    return str(found.get("Id", "")) if isinstance(found, dict) else ""
 
 
 _NUMBERS = frozenset({"double", "currency", "percent", "int", "long"})
