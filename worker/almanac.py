@@ -117,7 +117,7 @@ def _interval(node: Node) -> Interval:
     first, _, last = text.partition("-")
     try:
         return _time(first), time(0) if last.strip() == "24:00" else _time(last)
-    except ValueError:
+    except (ValueError, OverflowError):
         node.fault(f"expected hours such as 09:00-18:00 or 22:00-24:00, not {text!r}")
         return time(0), time(0)
 

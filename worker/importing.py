@@ -7,21 +7,26 @@ ambiguous is refused, never guessed. Importing the same file again changes nothi
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from io import StringIO
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.base import Value
 from connectors.crm.embedded import EmbeddedCrm
 from worker.core.money import NumberStyle, parse_number
-from worker.documents import Document, Fault, FaultyDocumentError, read_document
+from worker.documents import Document, Fault, FaultyDocumentError, nearest, read_document
+from worker.parsed import shown
 from worker.settings import SHIPPED
 
 _LARGEST_FIELD = 1_000_000
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 _KINDS = ("text", "number", "date", "time", "truth")
+_TOP = ("account", "case", "dispute", "numbers", "dates", "zone")
+_ANY_DAY = datetime(2027, 11, 24, tzinfo=UTC)
 _TRUE = frozenset({"true", "1", "yes", "ya", "y", "x"})
 _FALSE = frozenset({"false", "0", "no", "tidak", "n", ""})
 
@@ -85,29 +90,72 @@ def load_import_mapping(path: Path) -> ImportMapping:
         for name, spec in top.items()
         if name in ("account", "case", "dispute")
     }
-    unknown = set(top) - {"account", "case", "dispute", "numbers", "dates", "zone"}
-    faults.extend(document.fault((name,), "unknown key", key=True) for name in sorted(unknown))
+    unknown = set(top) - set(_TOP)
+    faults.extend(document.fault((name,), f"unknown key; {nearest(name, _TOP)}", key=True) for name in sorted(unknown))
+    mapping = ImportMapping(objects, _style(document, faults), _dates(document, faults), _zone(document, faults))
     if faults:
         raise FaultyDocumentError(faults)
-    numbers = top.get("numbers")
-    dates = top.get("dates")
-    return ImportMapping(
-        objects,
-        NumberStyle(str(numbers)) if numbers not in (None, "detect") else None,
-        tuple(str(each) for each in dates) if isinstance(dates, list) else ("%Y-%m-%d",),
-        ZoneInfo(str(top.get("zone", "Asia/Jakarta"))),
-    )
+    return mapping
+
+
+def _style(document: Document, faults: list[Fault]) -> NumberStyle | None:
+    said = _top(document).get("numbers")
+    if said in (None, "detect"):
+        return None
+    try:
+        return NumberStyle(str(said))
+    except ValueError:
+        known = ", ".join(("detect", *NumberStyle))
+        faults.append(document.fault(("numbers",), f"expected one of {known}, not {shown(said)}"))
+        return None
+
+
+def _dates(document: Document, faults: list[Fault]) -> tuple[str, ...]:
+    said = _top(document).get("dates", ["%Y-%m-%d"])
+    forms = said if isinstance(said, list) else [said]
+    for place, form in enumerate(forms):
+        if not isinstance(form, str) or not _reads_a_date(form):
+            at = ("dates", place) if isinstance(said, list) else ("dates",)
+            faults.append(document.fault(at, f"expected a form such as %d/%m/%Y, not {shown(form)}"))
+    return tuple(str(form) for form in forms)
+
+
+def _reads_a_date(form: str) -> bool:
+    try:
+        written = _ANY_DAY.strftime(form)
+        return datetime.strptime(written, form).date() == _ANY_DAY.date()  # noqa: DTZ007  only the day is compared
+    except (ValueError, re.error):
+        return False
+
+
+def _zone(document: Document, faults: list[Fault]) -> ZoneInfo:
+    said = _top(document).get("zone", "Asia/Jakarta")
+    try:
+        return ZoneInfo(str(said))
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        faults.append(document.fault(("zone",), f"expected a time zone such as Asia/Jakarta, not {shown(said)}"))
+        return ZoneInfo("UTC")
+
+
+def _top(document: Document) -> dict[str, object]:
+    return document.value if isinstance(document.value, dict) else {}
 
 
 def _columns(document: Document, name: str, spec: object, faults: list[Fault]) -> dict[str, Column]:
     columns: dict[str, Column] = {}
-    for target, each in (spec if isinstance(spec, dict) else {}).items():
+    if not isinstance(spec, dict):
+        faults.append(document.fault((name,), f"expected fields with their columns, not {shown(spec)}"))
+        return columns
+    for target, each in spec.items():
         value = each if isinstance(each, dict) else {"column": each}
         names = value.get("column")
         kind = str(value.get("type", "text"))
         if kind not in _KINDS:
             faults.append(document.fault((name, target, "type"), f"{kind!r} is none of {', '.join(_KINDS)}"))
-        listed = tuple(str(one) for one in names) if isinstance(names, list) else (str(names),)
+        listed = tuple(names) if isinstance(names, list) else (names,)
+        if not listed or not all(isinstance(one, str) and one for one in listed):
+            faults.append(document.fault((name, target), f"expected the name of a column, not {shown(names)}"))
+            continue
         columns[str(target)] = Column(listed, kind, value.get("required") is True)
     if "id" not in columns:
         faults.append(document.fault((name,), "the column of the record's id is missing: add id"))
@@ -184,7 +232,7 @@ class _Reader:
         text = _decoded(path)
         self._delimiter = _delimiter(text)
         csv.field_size_limit(_LARGEST_FIELD)
-        self._lines = text.splitlines(keepends=True)
+        self._lines = _lines(text)
         parsed = self._parsed()
         header = next(parsed, (1, []))[1]
         self._header = [each.strip() for each in header]
@@ -327,7 +375,7 @@ def _decoded(path: Path) -> str:
     except OSError as error:
         raise _FileError(f"cannot be read: {error.strerror}") from error
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return body.decode("utf-16")
+        return _utf_16(body)
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -335,13 +383,25 @@ def _decoded(path: Path) -> str:
         raise _FileError("is not UTF-8; export it again as `CSV UTF-8`", line) from error
 
 
+def _utf_16(body: bytes) -> str:
+    try:
+        return body.decode("utf-16")
+    except UnicodeDecodeError as error:
+        line = body[: error.start].decode("utf-16", "replace").count("\n") + 1
+        raise _FileError("is not UTF-16, as its first bytes say; export it again as `CSV UTF-8`", line) from error
+
+
 def _delimiter(text: str) -> str:
     """The one of comma, semicolon and tab that splits the header into most cells."""
-    header = text.partition("\n")[0]
-    best = max((",", ";", "\t"), key=lambda each: len(next(csv.reader([header], delimiter=each), [])))
+    header = next(iter(_lines(text)), "").strip("\r\n")
     if not header.strip():
         raise _FileError("is empty; the first line must name the columns")
-    return best
+    return max((",", ";", "\t"), key=lambda each: len(next(csv.reader([header], delimiter=each), [])))
+
+
+def _lines(text: str) -> list[str]:
+    """As spreadsheets end them; a form feed or a Unicode line separator is a part of a cell."""
+    return list(StringIO(text, newline=""))
 
 
 def _write_rejects(path: Path, refused: Sequence[tuple[str, list[str]]]) -> None:

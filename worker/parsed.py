@@ -72,7 +72,7 @@ class Node:
             for key in self.value:
                 yield Node(self.value[key], (*self.path, key), self.faults)
         else:
-            self.fault(f"expected keys with values, not {_shown(self.value)}")
+            self.fault(f"expected keys with values, not {shown(self.value)}")
 
     def entries(self) -> Iterator[Node]:
         """The values of a list; none when the key is absent."""
@@ -82,21 +82,21 @@ class Node:
             for position, value in enumerate(self.value):
                 yield Node(value, (*self.path, position), self.faults)
         else:
-            self.fault(f"expected a list, not {_shown(self.value)}")
+            self.fault(f"expected a list, not {shown(self.value)}")
 
     def text(self, default: str = "") -> str:
         """A text; a fault when it is something else, or absent without a `default`."""
         if isinstance(self.value, str) and self.value:
             return self.value
         if self.value is not None or not default:
-            self.fault(f"expected a text, not {_shown(self.value)}")
+            self.fault(f"expected a text, not {shown(self.value)}")
         return default
 
     def flag(self, *, default: bool = False) -> bool:
         """True or false."""
         if self.value is None or isinstance(self.value, bool):
             return default if self.value is None else self.value
-        self.fault(f"expected true or false, not {_shown(self.value)}")
+        self.fault(f"expected true or false, not {shown(self.value)}")
         return default
 
     def day(self) -> date | None:
@@ -106,11 +106,12 @@ class Node:
         try:
             return date.fromisoformat(str(self.value))
         except ValueError:
-            self.fault(f"expected a date such as 2026-11-24, not {_shown(self.value)}")
+            self.fault(f"expected a date such as 2026-11-24, not {shown(self.value)}")
             return None
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as a message shows it, however large it is."""
     if value is None:
         return "nothing"
     text = repr(value)

@@ -79,7 +79,10 @@ def _without_names(pattern: str, words: Mapping[str, str], depth: int = 0) -> st
 
 
 def compiled(pattern: str) -> re2._Regexp:
-    """`pattern` compiled; re2.error says what is wrong with it."""
+    """`pattern` compiled; re2.error or PatternError says what is wrong with it."""
+    if not pattern.isascii():
+        odd = next(character for character in pattern if not character.isascii())
+        raise PatternError(f"{odd!r} never matches: texts are compared without accents, in plain letters")
     return re2.compile(pattern.encode("ascii"), _options())
 
 

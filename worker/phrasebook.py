@@ -10,12 +10,13 @@ from typing import TypeVar
 import re2
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from worker import weights
 from worker.core.book import Company, Guard, GuardKind, Phrase, PhraseBook, Place, Scope, Within
 from worker.core.model import BUILT_IN_TRIGGERS, Certainty, TriggerId
 from worker.core.vocabulary import Weights
+from worker.documents import FaultyDocumentError, read_document
 from worker.patterns import BLANK_IN_PHRASE, FORMS, Expression, PatternError, compiled, expand, sieve
 
 _TOP = {"words", "guards", "phrases"}
@@ -75,12 +76,12 @@ def _document(path: Path, shelf: _Shelf) -> CommentedMap | None:
     try:
         pack = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
     except MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}:1:1"
         shelf.faults.append(f"{where}: {error.problem or 'this is no YAML'}: correct the file")
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        shelf.faults.append(f"{path}: can't be read ({error}): make it a readable UTF-8 file")
+    except (OSError, ValueError, TypeError, YAMLError, RecursionError, LookupError, NotImplementedError) as error:
+        shelf.faults += _unreadable(path, error)
         return None
     if not isinstance(pack, CommentedMap):
         shelf.faults.append(f"{path}:1:1: a pack is a mapping with words, guards and phrases")
@@ -93,8 +94,19 @@ def _document(path: Path, shelf: _Shelf) -> CommentedMap | None:
     return pack
 
 
+def _unreadable(path: Path, error: Exception) -> list[str]:
+    """Why a pack is no YAML at all, in the words of the stricter reader, which knows the place."""
+    try:
+        read_document(path)
+    except FaultyDocumentError as refused:
+        return [str(each) for each in refused.faults]
+    return [f"{path}:1:1: can't be read ({type(error).__name__}): correct the file"]
+
+
 def _read_words(path: Path, pack: CommentedMap, shelf: _Shelf) -> None:
     words = pack.get("words")
+    if words is not None and not isinstance(words, CommentedMap):
+        shelf.faults.append(f"{_at(path, pack, 'words')}: words must be names with their texts")
     for name in words if isinstance(words, CommentedMap) else ():
         if name in shelf.words:
             shelf.faults.append(f"{_at(path, words, name)}: the words {name!r} are defined twice: rename one")
@@ -197,7 +209,7 @@ def _guard(entry: _Entry) -> None:
         return
     scope = entry.choice("scope", Scope, Scope.SENTENCE)
     effect = entry.source["effect"]
-    if effect not in {"drop", "weaken"}:
+    if effect not in ("drop", "weaken"):
         entry.fault("effect", f"effect {effect!r} is unknown: use drop or weaken")
     _, matcher = entry.expression("patterns", FORMS[scope])
     _, unless = entry.expression("unless", FORMS[Scope.SENTENCE])

@@ -166,11 +166,20 @@ def _counted(sandbox: Sandbox, call: Callable[..., Any]) -> Callable[..., Any]:
     return counted
 
 
+class _Folders(jinja2.FileSystemLoader):
+    def get_source(self, environment: jinja2.Environment, template: str) -> Any:
+        try:
+            return super().get_source(environment, template)
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise jinja2.TemplateSyntaxError("is not UTF-8: save it as UTF-8", line, template, template) from error
+
+
 def environment(templates_dir: Path, language: str, zone: str) -> Sandbox:
     """The templates of a language, English where it has none."""
     folders = [str(templates_dir / language), str(templates_dir / "en"), str(templates_dir)]
     made = Sandbox(
-        loader=jinja2.FileSystemLoader(folders),
+        loader=_Folders(folders),
         autoescape=lambda name: name is not None and name.endswith(".html"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

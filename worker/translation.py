@@ -13,7 +13,8 @@ from pathlib import Path
 
 import re2
 
-from worker.documents import read_document
+from worker.documents import Document, Fault, FaultyDocumentError, read_document
+from worker.parsed import KeyPath, shown
 
 _NAME = re.compile(r"\\\{([a-z]+)\\\}")
 _SLOT = re.compile(r"\{([a-z]+)\}")
@@ -69,10 +70,23 @@ def load_translation(path: Path) -> Translation:
     if not path.is_file():
         return Translation()
     document = read_document(path)
-    value = document.value if isinstance(document.value, dict) else {}
-    tables = {name: value.get(name) or {} for name in ("sentences", "words")}
-    return Translation(_texts(tables["sentences"]), _texts(tables["words"]))
+    faults: list[Fault] = []
+    tables = {name: _texts(document, (name,), faults) for name in ("sentences", "words")}
+    if not isinstance(document.value, (dict, type(None))):
+        faults.append(document.fault((), f"the keys sentences and words are needed, not {shown(document.value)}"))
+    if faults:
+        raise FaultyDocumentError(faults)
+    return Translation(tables["sentences"], tables["words"])
 
 
-def _texts(table: object) -> dict[str, str]:
-    return {str(key): str(value) for key, value in table.items()} if isinstance(table, dict) else {}
+def _texts(document: Document, at: KeyPath, faults: list[Fault]) -> dict[str, str]:
+    table = document.value.get(at[0]) if isinstance(document.value, dict) else None
+    if table is not None and not isinstance(table, dict):
+        faults.append(document.fault(at, f"English texts with their translations are needed, not {shown(table)}"))
+    pairs = table if isinstance(table, dict) else {}
+    faults.extend(
+        document.fault((*at, key), f"a text is needed, not {shown(value)}")
+        for key, value in pairs.items()
+        if not isinstance(value, str)
+    )
+    return {key: str(value) for key, value in pairs.items()}

@@ -30,6 +30,7 @@ _NULL = frozenset({"~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?")
+_HALF = re.compile("[\ud800-\udfff]")
 _UNREADABLE = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -105,6 +106,7 @@ class _Builder:
             self._leave()
         elif isinstance(event, NodeEvent):
             self.latest = _start(event)
+            self._check_characters(event)
             self._node(event)
 
     def _stop(self, place: Place, message: str) -> None:
@@ -124,6 +126,12 @@ class _Builder:
             self._put(None)
         else:
             self._enter({} if isinstance(event, MappingStartEvent) else [])
+
+    def _check_characters(self, event: NodeEvent) -> None:
+        """An escape such as \\ud83d is half a character: no file and no target takes it."""
+        if isinstance(event, ScalarEvent) and _HALF.search(str(event.value)):
+            self.refuse(self.latest, "holds half of a character (\\ud800 to \\udfff): write the character itself")
+            event.value = _HALF.sub("?", str(event.value))
 
     def _take_key(self, event: NodeEvent, mapping: dict[str, object]) -> None:
         if not isinstance(event, ScalarEvent):

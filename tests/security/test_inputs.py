@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import stat
 from collections.abc import Iterator
 from contextlib import closing, redirect_stderr, redirect_stdout
@@ -20,14 +19,13 @@ from connectors.twins.slack import SlackTwin
 from tests.office import Office
 from worker.__main__ import run
 from worker.core.model import Event, Notify
-from worker.documents import FaultyDocumentError, parse_document
+from worker.documents import FaultyDocumentError
 from worker.render import Renderer
 from worker.samples import samples
 from worker.settings import LogSettings, SettingsError, load_settings
 from worker.telemetry import configure
 
 ROOT = Path(__file__).parent.parent.parent
-SHIPPED = (ROOT / "config/escalation.yaml").read_bytes()
 
 BOMBS = {
     "billion laughs": b"a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n",
@@ -54,52 +52,6 @@ def test_a_bomb_is_refused_with_its_place(name: str, tmp_path: Path) -> None:
     with pytest.raises((SettingsError, FaultyDocumentError)) as refused:
         load_settings(path, {})
     assert all(each.line >= 1 and each.message for each in refused.value.faults)
-
-
-ACCIDENTS = [b"{", b"]", b": ", b"\n", b"\t", b"- ", b"&a ", b"*a", b"!!x ", b"'", b"#", b"\x00"]
-
-
-def mutated(dice: random.Random) -> bytes:
-    """The shipped policy with a few accidents in it."""
-    body = bytearray(SHIPPED)
-    for _ in range(dice.randint(1, 4)):
-        at = dice.randrange(len(body))
-        match dice.randrange(4):
-            case 0:
-                body[at] = dice.randrange(256)
-            case 1:
-                del body[at : at + dice.randint(1, 40)]
-            case 2:
-                body[at:at] = dice.choice(
-                    [b"{", b"]", b": ", b"\n", b"\t", b"- ", b"&a ", b"*a", b"!!x ", b"'", b"#", b"\x00"]
-                )
-            case _:
-                end = min(len(body), at + dice.randint(1, 200))
-                body[at:at] = body[at:end]
-    return bytes(body)
-
-
-@pytest.mark.parametrize("part", range(4))
-def test_thousands_of_accidents_are_read_or_refused(part: int) -> None:
-    dice = random.Random(part)
-    for _ in range(60):
-        body = mutated(dice)
-        try:
-            parse_document(body, "escalation.yaml")
-        except FaultyDocumentError as error:
-            assert error.faults[0].line >= 1  # noqa: PT017  most bodies can be read
-
-
-def test_accidents_that_can_be_read_are_checked_with_all_their_faults(tmp_path: Path) -> None:
-    dice, path, told = random.Random(99), tmp_path / "escalation.yaml", 0
-    for _ in range(25):
-        path.write_bytes(mutated(dice))
-        try:
-            load_settings(path, {})
-        except (SettingsError, FaultyDocumentError) as error:
-            told += 1
-            assert all(each.file and each.message for each in error.faults)  # noqa: PT017
-    assert told > 3
 
 
 BODIES = {

@@ -114,3 +114,17 @@ def test_rejects_are_harmless_to_a_spreadsheet(crm, tmp_path) -> None:
     accounts(crm, tmp_path, "Account ID,Account Name,Annual Revenue\n=1+1,PT,x\n", rejects=rejects)
 
     assert '"\'=1+1"' in rejects.read_text(encoding="utf-8-sig")
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x0c", "\x85", "\x1c"])
+def test_a_line_separator_of_unicode_is_a_part_of_a_cell(crm, tmp_path, separator) -> None:
+    report = accounts(crm, tmp_path, f"Account ID,Account Name\nA1,PT{separator}Satu\nA2,PT Dua\n")
+
+    assert (report.faults, report.imported) == ([], {"account": 2})
+    assert crm.get("account", "A1").fields["name"] == f"PT{separator}Satu"
+
+
+def test_an_export_with_the_ends_of_lines_of_an_old_mac_is_read(crm, tmp_path) -> None:
+    report = accounts(crm, tmp_path, "Account ID,Account Name\rA1,PT Satu\rA2,PT Dua\r")
+
+    assert (report.faults, report.imported) == ([], {"account": 2})
