@@ -8,6 +8,11 @@ from worker.core.amounts import amounts
 from worker.core.money import NumberStyle, format_number
 
 READ = [
+    ("Rp 7 500 000", "7500000", "IDR"),
+    ("Rp 7 500 000.", "7500000", "IDR"),
+    ("EUR 1 234,56", "1234.56", "EUR"),
+    ("IDR 12\u00a0500\u00a0000", "12500000", "IDR"),
+    ("Rp 500 250 orang", "500", "IDR"),
     ("Rp 12,5 juta", "12500000", "IDR"), ("Rp9.500.000", "9500000", "IDR"), ("IDR 15.000.000,00", "15000000", "IDR"),
     ("12jt", "12000000", "IDR"), ("12.5jt", "12500000", "IDR"), ("Rp1,2 miliar", "1200000000", "IDR"),
     ("USD 1,200", "1200", "USD"), ("$1,200.50", "1200.50", "USD"), ("US$ 1.2k", "1200", "USD"),

@@ -42,6 +42,8 @@ _COUNTED = (
     r"tiket|ticket|nasabah|member|anggota|pcs|lembar|buah|jam|hari|tahun|bulan|api|call|event|log|notifikasi|sms)"
     r"s?\b))"
 )
+_SPACED = r"[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3}){1,4}(?:[.,][0-9]{1,2})?"
+"""Groups with spaces between them, as banks and French speakers write: only where a currency stands before them."""
 _NUMBER = r"[0-9]{1,15}(?:[.,][0-9]{1,6}){0,6}"
 
 
@@ -53,7 +55,8 @@ _BEFORE = rf"(?P<before>(?<![\w$])(?:{_any(_PREFIX)})\.?[ \u00a0]?)"
 _SCALE = rf"[ \u00a0]?(?P<scale>{_any(_INDONESIAN)}|{_any(_ENGLISH)}|m|t)(?:-?an)?(?![A-Za-z0-9])"
 _AFTER = rf"[ \u00a0]?(?P<after>{_any(_SUFFIX)})(?![A-Za-z0-9])"
 _FIGURE = re.compile(
-    rf"(?:{_BEFORE}|(?<![\w.,/#$:-])|(?<=[0-9a-z]-)|(?<=[0-9]/))(?P<number>{_NUMBER})(?![0-9])"
+    rf"(?:{_BEFORE}|(?<![\w.,/#$:-])|(?<=[0-9a-z]-)|(?<=[0-9]/))"
+    rf"(?P<number>(?(before){_SPACED}|(?!))(?![0-9]|[.,][0-9])|{_NUMBER})(?![0-9])"
     rf"(?:{_SCALE})?(?:{_AFTER})?{_COUNTED}",
     re.IGNORECASE,
 )
@@ -102,7 +105,8 @@ def _figure(match: re.Match[str]) -> _Figure:
     before = (match["before"] or "").rstrip(" .\u00a0").lower()
     after = (match["after"] or "").lower()
     currency = _PREFIX.get(before) or _SUFFIX.get(after, "")
-    return _Figure(match["number"], (match["scale"] or "").lower(), currency, match.start(), match.end())
+    number = re.sub(r"\s", "", match["number"])
+    return _Figure(number, (match["scale"] or "").lower(), currency, match.start(), match.end())
 
 
 def _share_in_ranges(text: str, figures: list[_Figure]) -> list[_Figure]:
