@@ -120,8 +120,9 @@ class Decider:
             return None
 
     def _decide(self, mark: Mark, brake: Brake, report: DecideReport, *, complete: bool) -> None:
-        now = self._ports.now()
         with self._store.begin() as tx:
+            # Asked inside: whoever waited for the lock must not decide as of before another's decision.
+            now = self._ports.now()
             situation = self._surveyor.situation(tx, mark.account_id, now, complete=complete)
             if situation is None:
                 self._give_up(tx, mark, now, complete=complete)

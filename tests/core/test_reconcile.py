@@ -212,6 +212,23 @@ def test_evidence_that_came_after_a_persons_no_is_not_covered_by_it(world, make)
     assert opened.escalation.level is Level.L3
 
 
+def test_a_flag_taken_away_ends_one_escalation_only(world, make) -> None:
+    """The CRM refuses writes for an hour: what it shows after the first end says nothing about the next escalation."""
+    world.step(make.red())
+    written = world.flag
+    world.flag = replace(written, escalated=False)
+    account = replace(make.red().account, modified_at=make.now + timedelta(minutes=5))
+    ended = world.step(make.view(account=account), after=timedelta(minutes=10), lag=True)
+    case = make.case(category="legal_compliance", opened_at=make.now + timedelta(minutes=20))
+    opened = world.step(make.view(account=account, cases=(case,)), after=timedelta(minutes=20), lag=True)
+    world.current = replace(world.current, written=written)
+    later = world.step(after=timedelta(minutes=1), lag=True)
+
+    assert ended.escalation.outcome is Outcome.WITHDRAWN
+    assert [entry.event for entry in opened.trail] == [Event.OPENED]
+    assert (later.trail, later.escalation.status) == ((), Status.OPEN)
+
+
 def test_an_incomplete_view_clears_nothing(world, make) -> None:
     world.step(make.red())
     world.say(wish=Wish.ACKNOWLEDGED)

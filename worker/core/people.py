@@ -24,7 +24,7 @@ from worker.core.model import (
     Wish,
 )
 from worker.core.routing import away, route
-from worker.core.turn import WORKER, Turn, person_named
+from worker.core.turn import WORKER, Turn, desired_flag, person_named
 from worker.core.waiting import resume, snooze, wait
 
 _RAISES = {Wish.RAISE_L2: Level.L2, Wish.RAISE_L3: Level.L3}
@@ -83,9 +83,14 @@ def _raise(turn: Turn, level: Level, actor: str) -> None:
 
 
 def heed_flag(turn: Turn, observed: Flag) -> None:
-    """The worker's own fields, changed by a person since the CRM last confirmed them: that is an override too."""
+    """The worker's own fields, changed by a person since the CRM last confirmed them: that is an override too.
+
+    What was written for an earlier escalation says nothing here: its flag was answered when that one ended.
+    """
     written = turn.escalation.written
     if written is None or not written.escalated or observed == written:
+        return
+    if written.opened_at != desired_flag(turn.escalation).opened_at:
         return
     if not observed.escalated:
         close(turn, Outcome.WITHDRAWN, "the flag was taken away in the CRM", SOMEBODY)
