@@ -99,6 +99,7 @@ class Deliverer:
         self._patience = patience
         self._first_seen: dict[tuple[int, int], float] = {}
         self._resting: dict[str, float] = {}
+        self._asked_to_wait: dict[str, float] = {}
 
     def run(self) -> dict[str, LaneReport]:
         """Bring about what is due now. Returns when nothing is due any more or the lanes rest."""
@@ -117,7 +118,7 @@ class Deliverer:
         if self._resting.get(lane.name, 0.0) > self._ports.monotonic():
             report.failure = "resting after a failure"
             return report
-        if idle:
+        if idle or self._must_wait(lane):
             return report
         try:
             self._expire(lane)
@@ -130,6 +131,10 @@ class Deliverer:
         except Exception as error:  # noqa: BLE001  whatever a target's library throws stops this lane only (I8)
             self._rest(lane, RetryableError(f"{type(error).__name__}: {error}"), report)
         return report
+
+    def _must_wait(self, lane: Lane) -> bool:
+        """Whether the target wants to be left alone: that is no failure of it."""
+        return self._asked_to_wait.get(lane.name, 0.0) > self._ports.monotonic()
 
     def _relieve(self) -> None:
         """Let other channels tell what one could not for long, or was refused since the last look."""
@@ -157,6 +162,8 @@ class Deliverer:
 
     def _drain(self, lane: Lane, report: LaneReport) -> None:
         for _ in range(_ROUNDS):
+            if self._must_wait(lane):
+                return
             batch = self._claim(lane)
             if not batch.left:
                 return
@@ -197,6 +204,8 @@ class Deliverer:
         except (RetryableError, FatalError) as error:
             self._put_back(batch, report, str(error), getattr(error, "after", None) or self._patience.slow)
             raise
+        asked = max((batch.retry_after.get(each.ordinal, timedelta(0)) for each in batch.left), default=timedelta(0))
+        self._asked_to_wait[lane.name] = self._ports.monotonic() + asked.total_seconds()
         self._put_back(batch, report, "", None)
 
     def _late(self, batch: _Batch, wait: float) -> bool:
