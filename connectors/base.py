@@ -198,13 +198,17 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """The fate of one write, with what the ledger needs: `remote_id` when done, `reason` and `remedy` when not."""
+    """The fate of one write, with what the ledger needs: `remote_id` when done, `reason` and `remedy` when not.
+
+    `retry_after`: how long this write must wait; `for_all`, that the target wants to be left alone so long altogether.
+    """
 
     result: Result
     remote_id: str = ""
     reason: str = ""
     remedy: str = ""
     retry_after: timedelta | None = None
+    for_all: bool = False
 
     @property
     def done(self) -> bool:

@@ -49,10 +49,11 @@ class Hold(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Brake:
-    """Which levels may open in this cycle."""
+    """Which levels may open in this cycle, and for whom: an account that was not counted may be one too many."""
 
     levels: frozenset[Level]
     hold: Hold | None = None
+    counted: frozenset[AccountId] = frozenset()
 
     def lets_pass(self, level: Level) -> bool:
         """Whether an escalation of this level may be opened now."""

@@ -160,9 +160,10 @@ class Cycle:
             return None, DecideReport()
         approved, allowed = self._yes(crm)
         # Deciding twice is only worth it where the number of openings may stop or gather them.
-        matters = marked > few or not brakes.all_approved(approved)
+        matters = len(marked) > few or not brakes.all_approved(approved)
         openings = decider.openings(complete=complete) if matters else []
         brake = self._brake(crm, openings, approved, allowed)
+        brake.counted = frozenset(account for account, _ in openings) if matters else marked
         stormy = self._gathering.stormy(level for _, level in openings if brake.lets_pass(level))
         storm = self._ports.now().isoformat() if stormy else ""
         return brake.hold, decider.run(brake, complete=complete, storm=storm)

@@ -80,8 +80,8 @@ class Decider:
                 report.failed.append((mark.account_id, f"{type(error).__name__}: {error}"))
         return report
 
-    def wake(self, few: int) -> int:
-        """Mark the accounts whose timer is due. Returns how many must be decided; beyond `few`, at least so many."""
+    def wake(self, few: int) -> frozenset[AccountId]:
+        """Mark the accounts whose timer is due. Returns who must be decided; beyond `few`, not all of them."""
         now = self._ports.now()
         with self._store.read() as tx:
             due = progress.due_accounts(tx, self._crm.name, now)
@@ -89,7 +89,7 @@ class Decider:
         if due:
             with self._store.begin() as tx:
                 progress.mark_dirty(tx, self._crm.name, due, now)
-        return len({*due, *(mark.account_id for mark in marked)})
+        return frozenset({*due, *(mark.account_id for mark in marked)})
 
     def _marks(self) -> Iterator[Mark]:
         after = ""
@@ -129,6 +129,8 @@ class Decider:
                 return
             decision = self._reconcile(situation, now)
             opening = _opens(situation, decision)
+            if opening is not None and mark.account_id not in brake.counted:
+                return  # marked since the counting: the next cycle counts it
             if opening is not None and not brake.lets_pass(opening):
                 report.held.append((mark.account_id, opening))
                 return

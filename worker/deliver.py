@@ -204,8 +204,6 @@ class Deliverer:
         except (RetryableError, FatalError) as error:
             self._put_back(batch, report, str(error), getattr(error, "after", None) or self._patience.slow)
             raise
-        asked = max((batch.retry_after.get(each.ordinal, timedelta(0)) for each in batch.left), default=timedelta(0))
-        self._asked_to_wait[lane.name] = self._ports.monotonic() + asked.total_seconds()
         self._put_back(batch, report, "", None)
 
     def _late(self, batch: _Batch, wait: float) -> bool:
@@ -239,6 +237,8 @@ class Deliverer:
         if result.result is Result.RETRY:
             batch.reasons[delivery.ordinal] = result.reason
             batch.retry_after[delivery.ordinal] = result.retry_after or timedelta(0)
+            if result.for_all and result.retry_after is not None:
+                self._asked_to_wait[lane.name] = self._ports.monotonic() + result.retry_after.total_seconds()
             return True
         batch.left.remove(delivery)
         self._settle(lane, delivery, result, report)

@@ -14,6 +14,7 @@ import pytest
 
 from connectors.base import Capabilities, Message, Posting, Result, RetryableError, WriteResult
 from tests.office import TUESDAY_10, Office, Recorder
+from worker.decide import Decider
 from worker.heartbeat import Heartbeat
 from worker.secrets import Secret
 from worker.store import facts, outbox, trails
@@ -125,6 +126,42 @@ def test_a_channel_that_takes_nothing_is_told_elsewhere(office: Opened) -> None:
     assert alarms(ops)[-1].subject == "Escalation worker: channel slack works again"
     assert len(alarms(ops)) == 2
     assert len(slack.sent) == 1
+
+
+def test_who_was_marked_after_the_brakes_had_counted_opens_in_the_next_cycle(office: Opened, monkeypatch) -> None:
+    """Another worker's reading may mark hundreds in between."""
+    here = office(notifiers=SLACK)
+    slack = here.record("slack")
+    here.account("A1", "Merah")
+    here.account("A2", "Merah")
+    with monkeypatch.context() as early:
+        early.setattr(Decider, "wake", lambda *_: frozenset({"A1"}))
+        here.cycle()
+    first = [each.subject for each in slack.sent]
+    here.cycle()
+
+    assert len(first) == 1
+    assert "A1" in first[0]
+    assert len(slack.sent) == 2
+
+
+def test_a_channel_that_asks_to_wait_is_left_alone_altogether(office: Opened) -> None:
+    here = office(notifiers=SLACK)
+    slack = here.record("slack")
+    asked: list[str] = []
+    slack.answer = WriteResult(Result.RETRY, reason="429", retry_after=timedelta(minutes=10), for_all=True)
+    answer = slack.send
+    slack.send = lambda message: (asked.append(message.key), answer(message))[1]  # type: ignore[method-assign]
+    for account in ("A1", "A2", "A3"):
+        here.account(account, "Merah")
+    here.cycle()
+    here.cycle(timedelta(minutes=5))
+    early = list(asked)
+    slack.answer = None
+    here.cycle(timedelta(minutes=6))
+
+    assert len(early) == 1
+    assert len(slack.sent) == 3
 
 
 FALLBACK = (

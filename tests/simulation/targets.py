@@ -241,7 +241,7 @@ class FakeChannel:
         world = self._world
         flavour = world.operate(self._name, "send")
         if flavour == "busy":
-            return WriteResult(Result.RETRY, retry_after=world.ask_to_wait(self._name, 3))
+            return WriteResult(Result.RETRY, retry_after=world.ask_to_wait(self._name, 3), for_all=True)
         strike_before(world, self._name, flavour)
         world.effects.append(world.now)
         arrived = world.mails if self._mail else world.posts

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.base import CreateNote, CreateTask, Result, RetryableError, WriteResult
 from connectors.crm.hubspot.anchor import anchors, known_anchors
@@ -178,7 +178,7 @@ def _repeatable(result: WriteResult) -> WriteResult:
     """HubSpot keeps a key from being made twice: it may be sent again whatever became of it."""
     if result.result is not Result.UNKNOWN:
         return result
-    return WriteResult(Result.RETRY, reason=result.reason, retry_after=result.retry_after)
+    return replace(result, result=Result.RETRY)
 
 
 def _request(kind: Kind) -> Callable[[Sequence[object]], Request]:

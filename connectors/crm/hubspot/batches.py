@@ -138,7 +138,7 @@ def applied(made: Made) -> WriteResult:
 def later(error: RetryableError | FatalError) -> WriteResult:
     """Surely not done; for a part of a batch whose other part was done."""
     after = error.after if isinstance(error, RetryableError) else timedelta(minutes=5)
-    return WriteResult(Result.RETRY, reason=str(error), remedy=error.remedy, retry_after=after)
+    return WriteResult(Result.RETRY, reason=str(error), remedy=error.remedy, retry_after=after, for_all=True)
 
 
 def _item(error: ItemError) -> WriteResult:

@@ -107,5 +107,7 @@ def _rest(positions: list[int], results: dict[int, WriteResult]) -> list[int]:
         return rest
     for position in rest:
         reason = f"an earlier write of this account is not done: {first.reason}"
-        results[position] = WriteResult(Result.RETRY, reason=reason, retry_after=first.retry_after)
+        results[position] = WriteResult(
+            Result.RETRY, reason=reason, retry_after=first.retry_after, for_all=first.for_all
+        )
     return []

@@ -193,7 +193,13 @@ def verdict(problem: Problem) -> Verdict:
 def refused(problem: Problem) -> WriteResult:
     """The result of a write that was refused."""
     judged = verdict(problem)
-    return WriteResult(judged.result, reason=str(problem), remedy=judged.remedy, retry_after=judged.after)
+    return WriteResult(
+        judged.result,
+        reason=str(problem),
+        remedy=judged.remedy,
+        retry_after=judged.after,
+        for_all=problem.code == _QUOTA_CODE,
+    )
 
 
 def is_transient(problem: Problem) -> bool:

@@ -6,6 +6,7 @@ import errno
 import re
 import socket
 import ssl
+from dataclasses import replace
 from datetime import timedelta
 from urllib.error import URLError
 
@@ -57,7 +58,7 @@ def fate(error: Exception, *, reading: bool = False) -> WriteResult:
     """
     result = _refused(error) if isinstance(error, SlackApiError) else lost(error)
     if reading and result.result is Result.UNKNOWN:
-        return WriteResult(Result.RETRY, reason=result.reason, remedy=result.remedy, retry_after=result.retry_after)
+        return replace(result, result=Result.RETRY)
     return result
 
 
@@ -65,7 +66,8 @@ def _refused(error: SlackApiError) -> WriteResult:
     answer = error.response
     status, code = int(answer.status_code), str(answer.get("error") or "")
     if status == 429 or code in _SLOW_DOWN:
-        return WriteResult(Result.RETRY, reason=f"Slack asks to wait ({code or status})", retry_after=_wait(answer))
+        reason = f"Slack asks to wait ({code or status})"
+        return WriteResult(Result.RETRY, reason=reason, retry_after=_wait(answer), for_all=True)
     if not _CODE.fullmatch(code):
         return WriteResult(Result.UNKNOWN, reason=f"HTTP {status} with an answer that is not Slack's")
     if status >= 500 or code in _DOUBTFUL:
@@ -80,7 +82,7 @@ def posted(answer: WebhookResponse, key: str) -> WriteResult:
     if status == 200 and said == "ok":
         return WriteResult(Result.APPLIED, key)
     if status == 429:
-        return WriteResult(Result.RETRY, reason="Slack asks to wait (429)", retry_after=_wait(answer))
+        return WriteResult(Result.RETRY, reason="Slack asks to wait (429)", retry_after=_wait(answer), for_all=True)
     if status not in (400, 403, 404, 410) or not _CODE.fullmatch(said):
         return WriteResult(Result.UNKNOWN, reason=f"HTTP {status} with an answer that is not Slack's")
     remedy = "make a new webhook for a channel that is there, then `retry`"
