@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from worker.brakes import Brake
-from worker.core.model import Account, AccountId, Decision, Event, Level, SetFlag
+from worker.core.model import AccountId, Decision, Event, Level, SetFlag
 from worker.core.policy import Policy
 from worker.core.reconcile import reconcile
 from worker.effects import Effects, Subject, ensure_flag, wanted_flag
@@ -182,7 +182,7 @@ class Decider:
         escalation = decision.escalation
         if escalation is not None and escalation != situation.current:
             escalation = escalations.save(tx, self._crm.name, escalation)
-        subject = _subject(self._crm, account, decision)
+        subject = _subject(self._crm, situation, decision)
         trails.record(tx, self._crm.name, account.id, subject.escalation_id, decision.trail, self._policy.version)
         silences.held(tx, self._crm.name, account.id, decision.silenced, now)
         self._enqueue(tx, subject, situation, decision, now)
@@ -238,11 +238,12 @@ def _opens(situation: Situation, decision: Decision) -> Level | None:
     return fresh.level
 
 
-def _subject(crm: Crm, account: Account, decision: Decision) -> Subject:
-    escalation = decision.escalation
+def _subject(crm: Crm, situation: Situation, decision: Decision) -> Subject:
+    escalation, account = decision.escalation, situation.view.account
     if escalation is None:
         return Subject(crm.name, account.id, f"ask-{account.id}", Level.L1, account.language)
-    return Subject(crm.name, account.id, escalation.id, escalation.level, account.language)
+    since = situation.observed.flag.opened_at if situation.current is None else None
+    return Subject(crm.name, account.id, escalation.id, escalation.level, account.language, since)
 
 
 __all__ = ["DecideReport", "Decider"]

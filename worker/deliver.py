@@ -319,6 +319,8 @@ class Deliverer:
 
     def _has_settled(self, delivery: Delivery, lag: timedelta) -> bool:
         """Whether an attempt is surely over, by this process's own patience: the wall clock may have jumped."""
+        if not delivery.attempt:
+            return True  # by a state that is lost, and with it whoever tried
         seen_at = self._first_seen.setdefault((delivery.ordinal, delivery.attempt), self._ports.monotonic())
         over = self._ports.monotonic() - seen_at >= (self._patience.deadline + lag).total_seconds()
         if over:

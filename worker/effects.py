@@ -55,13 +55,17 @@ class FlagWrite:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an effect is about."""
+    """What an effect is about.
+
+    `flagged_since`: the CRM showed our flag since then, though this state knows nothing of it. An earlier one is lost.
+    """
 
     connector: ConnectorName
     account_id: AccountId
     escalation_id: str
     level: Level
     language: str = ""
+    flagged_since: datetime | None = None
 
 
 def key_of(subject: Subject, event: Event, event_no: int, channel: str, part: str = "") -> str:
@@ -127,6 +131,8 @@ class Effects:
         at = self._gathering.goes_at(subject.level, context.now, mail=mail)
         if at is not None:
             return digest.Slot(at.isoformat(), at)
+        if subject.flagged_since is not None:
+            return None  # a list could not be looked up by the keys of its lines
         if storm and not mail and effect.event in _OPENINGS and subject.level is not Level.L3:
             return digest.Slot(f"storm {storm}", context.now, storm=True)
         return None
@@ -239,6 +245,7 @@ def _intent(subject: Subject, event: Event, event_no: int, lane: str, kind: Kind
         event_no=event_no,
         level=subject.level,
         payload=payload,
+        told_since=subject.flagged_since if kind is Kind.MESSAGE and event in _OPENINGS else None,
     )
 
 

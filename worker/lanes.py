@@ -95,7 +95,7 @@ class OutletLane(Lane):
         return [self._notifier.send(_threaded(delivery, thread_refs)) for delivery in deliveries]
 
     def find(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:  # noqa: D102
-        since = min(delivery.created_at for delivery in deliveries)
+        since = min(min(each.created_at, each.deadline or each.created_at) for each in deliveries)
         return self._notifier.find([delivery.intent.key for delivery in deliveries], since)
 
     def can_be_repeated(self, delivery: Delivery) -> bool:

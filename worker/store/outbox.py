@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Update, and_, bindparam, exists, func, insert, select, update
 
 from worker.core.model import AccountId, ConnectorName, Event, Level
-from worker.store.codec import instant, maybe_instant, micros
+from worker.store.codec import instant, maybe_instant, maybe_micros, micros
 from worker.store.schema import outbox
 from worker.store.statements import Insert, one_of
 
@@ -40,6 +40,8 @@ _DEAD = (State.REFUSED, State.EXPIRED)
 REPEATED = "repeated: it may have arrived before"
 """The reason of an effect that goes again although nobody could look whether it is there."""
 
+_BEFORE_US = "the CRM was flagged before this state began: it may be there already"
+
 
 class Kind(StrEnum):
     """What an effect is."""
@@ -52,7 +54,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An effect to bring about, as it is enqueued. Effects of one lane and stream go in order; empty: the account's."""
+    """An effect to bring about, as it is enqueued. Effects of one lane and stream go in order; empty: the account's.
+
+    `told_since`: a state that was lost may have brought it about, from then on; it is looked for before it is sent.
+    """
 
     key: str
     lane: str
@@ -65,6 +70,7 @@ class Intent:
     level: Level
     payload: bytes
     stream: str = ""
+    told_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,7 @@ _ADD = Insert(
             "level",
             "payload",
         ),
-        *("state", "attempt", "not_before", "created_at", "updated_at"),
+        *("state", "attempt", "not_before", "deadline", "reason", "created_at", "updated_at"),
     ),
     lambda insert: insert.on_conflict_do_nothing(index_elements=["key"]).returning(outbox.c.ordinal),
 )
@@ -222,9 +228,11 @@ def _columns(intent: Intent, now: datetime) -> dict[str, object]:
         "event_no": intent.event_no,
         "level": int(intent.level),
         "payload": intent.payload,
-        "state": State.NEW.value,
+        "state": State.NEW.value if intent.told_since is None else State.UNKNOWN.value,
         "attempt": 0,
         "not_before": moment,
+        "deadline": maybe_micros(intent.told_since),
+        "reason": "" if intent.told_since is None else _BEFORE_US,
         "created_at": moment,
         "updated_at": moment,
     }
