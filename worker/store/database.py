@@ -20,7 +20,10 @@ from sqlalchemy.pool import StaticPool
 from worker.ports import Ports
 
 _BUSY_SECONDS = 30
-_REMEDY_FOR_DAMAGE = "restore the newest backup, or move the file away: the worker then finds its flags, notes and messages by their keys"
+_AFTER_DAMAGE = (
+    "restore the newest backup, or move the file away: "
+    "the worker then finds its flags, notes and messages again by their keys"
+)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -90,7 +93,7 @@ def _named(engine: Engine) -> Iterator[None]:
     except DatabaseError as error:
         raise StoreError(
             f"the state {_place(engine)} is damaged or not a database: {error.orig}",
-            _REMEDY_FOR_DAMAGE,
+            _AFTER_DAMAGE,
         ) from error
 
 
@@ -170,7 +173,7 @@ def _quick_check(engine: Engine) -> None:
     if verdict != "ok":
         raise StoreError(
             f"the state {_place(engine)} is damaged: {verdict}",
-            _REMEDY_FOR_DAMAGE,
+            _AFTER_DAMAGE,
         )
 
 
