@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from worker.core.model import AccountId, RecordKind
 from worker.effects import FlagWrite
-from worker.mapping import UnmappableError
+from worker.field_readers import UnmappableError
 from worker.store import escalations, outbox
 from worker.store.codec import decode
 from worker.store.database import Store

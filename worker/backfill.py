@@ -11,7 +11,7 @@ from itertools import groupby
 
 from connectors.base import Historian, Row
 from worker.core.model import RecordKind
-from worker.mapping import UnmappableError
+from worker.field_readers import UnmappableError
 from worker.store import facts
 from worker.store.database import Store
 from worker.wiring import Crm

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
+from decimal import Decimal
 from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from connectors.base import Cursor, FieldNeed, Query, Row, Value
+from worker import field_readers as read
 from worker.core.model import (
     Account,
     AccountId,
@@ -28,37 +29,22 @@ from worker.core.model import (
     Dispute,
     Flag,
     Health,
-    Issue,
-    Level,
     Override,
-    Person,
     RecordId,
     RecordKind,
-    UserId,
     Wish,
 )
 from worker.core.money import Money, currency
-from worker.mapping_file import FLAG_FIELDS, REQUIRED, FieldMap, KindMap, read_mapping
+from worker.field_readers import UnmappableError
+from worker.mapping_file import FLAG_FIELDS, REQUIRED, KindMap, read_mapping
+from worker.row_shape import names_used, shape_of
 
 T = TypeVar("T")
 
-_TRUE = frozenset({"true", "1", "yes", "ya", "y"})
-_FALSE = frozenset({"false", "0", "no", "tidak", "n", ""})
 _STIRRING = ("pr_risk", "churn_signals", "wish")
 """Account fields that ask for something when they say anything."""
 _DIGEST_LENGTH = 12
 _SAYS_NOTHING = (None, False, "", "none")
-
-
-class UnmappableError(ValueError):
-    """A record's value that cannot be understood: which record, which field, what it says, and why not."""
-
-    def __init__(self, record_id: str, field: str, value: object, reason: str) -> None:
-        super().__init__(f"record {record_id}, field {field}: {value!r} {reason}")
-        self.record_id = record_id
-        self.field = field
-        self.value = value
-        self.reason = reason
 
 
 class CrmMapping:
@@ -68,7 +54,7 @@ class CrmMapping:
         self.name = name
         self.kinds = tuple(kinds)
         self._maps = dict(kinds)
-        self._shapes = {kind: _shape(kind, each) for kind, each in kinds.items()}
+        self._shapes = {kind: shape_of(kind, each) for kind, each in kinds.items()}
         self._decoders = {kind: msgspec.json.Decoder(shape, float_hook=Decimal) for kind, shape in self._shapes.items()}
         self._encoder = msgspec.json.Encoder()
         account = kinds[RecordKind.ACCOUNT].fields
@@ -123,7 +109,7 @@ class CrmMapping:
 
     def category(self, row: Row) -> str:
         """What a case is filed as: one of the trigger ids where the mapping says so, else the CRM's word, or empty."""
-        spec, word = self._maps[RecordKind.CASE].fields.get("category"), _text(row, "category")
+        spec, word = self._maps[RecordKind.CASE].fields.get("category"), read.text(row, "category")
         return "" if spec is None else spec.values.get(word.casefold(), word)
 
     def bug_key(self, row: Row) -> tuple[BugKey | None, bool]:
@@ -148,7 +134,7 @@ class CrmMapping:
 
     def stamp(self, row: Row) -> datetime:
         """When the CRM changed it last, aware UTC."""
-        return _moment(row, "modified_at", row.modified_at)
+        return read.moment(row, "modified_at", row.modified_at)
 
     def content(self, kind: RecordKind, row: Row) -> tuple[bytes, bytes]:
         """The mapped fields as JSON in the CRM's words, and a digest that is equal exactly when they are, whatever the
@@ -185,53 +171,53 @@ class CrmMapping:
         return tuple(
             FieldNeed(each.object_name, name, core, core in FLAG_FIELDS, core in REQUIRED[kind])
             for kind, each in self._maps.items()
-            for core, name in _used(each)
+            for core, name in names_used(each)
         )
 
     def account(self, row: Row) -> Account:
         """Raises UnmappableError for a value that is not understood; an unknown health word is UNKNOWN."""
-        owner, manager = _person(row, "owner"), _person(row, "manager")
+        owner, manager = read.person(row, "owner"), read.person(row, "manager")
         return Account(
             id=AccountId(row.record_id),
-            name=_text(row, "name") or row.record_id,
+            name=read.text(row, "name") or row.record_id,
             owner=owner,
             manager=manager,
             arr=self._money(RecordKind.ACCOUNT, row, "arr"),
             health=self._health(row),
-            tier=_text(row, "tier"),
-            renewal_on=_day(row, "renewal_on"),
-            churn_signals=_signs(row),
-            pr_risk=_truth(row, "pr_risk"),
-            flag=self._flag(row),
+            tier=read.text(row, "tier"),
+            renewal_on=read.day(row, "renewal_on"),
+            churn_signals=read.signs(row),
+            pr_risk=read.truth(row, "pr_risk"),
+            flag=read.flag(row),
             override=self._override(row),
-            issue=_issue(row),
-            churned_on=_day(row, "churned_on"),
-            language=_text(row, "language"),
+            issue=read.issue(row),
+            churned_on=read.day(row, "churned_on"),
+            language=read.text(row, "language"),
             modified_at=self.stamp(row),
-            parent_id=AccountId(_text(row, "parent_id")) if _text(row, "parent_id") else None,
+            parent_id=AccountId(read.text(row, "parent_id")) if read.text(row, "parent_id") else None,
             deleted=row.deleted,
-            extra={name: _extra(row, name) for name in self._maps[RecordKind.ACCOUNT].extra},
+            extra={name: read.further(row, name) for name in self._maps[RecordKind.ACCOUNT].extra},
         )
 
     def case(self, row: Row) -> Case:
         """Raises UnmappableError for a value that is not understood."""
         return Case(
             id=RecordId(row.record_id),
-            account_id=AccountId(_text(row, "account_id")),
-            subject=_text(row, "subject"),
-            text=_text(row, "text"),
+            account_id=AccountId(read.text(row, "account_id")),
+            subject=read.text(row, "subject"),
+            text=read.text(row, "text"),
             author=self._word(RecordKind.CASE, row, "author", Author, Author.CUSTOMER),
-            channel=_text(row, "channel"),
+            channel=read.text(row, "channel"),
             category=self.category(row),
-            priority=_text(row, "priority"),
+            priority=read.text(row, "priority"),
             status=self._status(RecordKind.CASE, row),
-            reporter=_text(row, "reporter"),
-            reporter_title=_text(row, "reporter_title"),
+            reporter=read.text(row, "reporter"),
+            reporter_title=read.text(row, "reporter_title"),
             bug_key=self.bug_key(row)[0],
-            product=_text(row, "product"),
+            product=read.text(row, "product"),
             amount=self._money(RecordKind.CASE, row, "amount"),
-            opened_at=_time(row, "opened_at"),
-            closed_at=_time(row, "closed_at"),
+            opened_at=read.time(row, "opened_at"),
+            closed_at=read.time(row, "closed_at"),
             modified_at=self.stamp(row),
         )
 
@@ -239,11 +225,11 @@ class CrmMapping:
         """Raises UnmappableError for a value that is not understood."""
         return Dispute(
             id=RecordId(row.record_id),
-            account_id=AccountId(_text(row, "account_id")),
+            account_id=AccountId(read.text(row, "account_id")),
             amount=self._money(RecordKind.DISPUTE, row, "amount"),
             status=self._status(RecordKind.DISPUTE, row),
-            reason=_text(row, "reason"),
-            opened_at=_time(row, "opened_at"),
+            reason=read.text(row, "reason"),
+            opened_at=read.time(row, "opened_at"),
             modified_at=self.stamp(row),
         )
 
@@ -252,7 +238,7 @@ class CrmMapping:
 
     def _word(self, kind: RecordKind, row: Row, name: str, words: Callable[[str], T], default: T) -> T:
         """A word of the CRM as one of ours; empty means the default, an unknown one is never guessed."""
-        text = _text(row, name)
+        text = read.text(row, name)
         if not text:
             return default
         mapped = self._maps[kind].fields.get(name)
@@ -271,46 +257,32 @@ class CrmMapping:
     def _health(self, row: Row) -> Health:
         spec = self._maps[RecordKind.ACCOUNT].fields["health"]
         raw = getattr(row, "health", None)
-        score = _decimal(row, "score")
+        score = read.decimal(row, "score")
         colour = Colour.UNKNOWN
         if isinstance(raw, str) and raw.strip():
             ours = spec.values.get(raw.strip().casefold(), raw.strip().casefold())
             colour = Colour(ours) if ours in {each.value for each in Colour} else Colour.UNKNOWN
         if colour is Colour.UNKNOWN:
-            colour = _by_score(spec, raw if not isinstance(raw, str) else None, score)
-        return Health(colour, score, _time(row, "health_as_of"))
-
-    def _flag(self, row: Row) -> Flag:
-        level = _text(row, "flag_level").upper()
-        if level and level not in Level.__members__:
-            raise UnmappableError(row.record_id, "flag_level", level, "is none of L1, L2, L3")
-        return Flag(
-            escalated=_truth(row, "flag_escalated"),
-            level=Level[level] if level else None,
-            reason=_text(row, "flag_reason"),
-            opened_at=_time(row, "flag_opened_at"),
-            due_at=_time(row, "flag_due_at"),
-            status=_text(row, "flag_status"),
-            owner=_text(row, "flag_owner"),
-        )
+            colour = read.colour(spec, raw if not isinstance(raw, str) else None, score)
+        return Health(colour, score, read.time(row, "health_as_of"))
 
     def _override(self, row: Row) -> Override:
         return Override(
             wish=self._word(RecordKind.ACCOUNT, row, "wish", Wish, Wish.NONE),
-            until=_time(row, "until"),
-            outcome_note=_text(row, "outcome_note"),
-            root_cause=_text(row, "root_cause"),
-            customer_confirmed=_truth(row, "customer_confirmed"),
-            by=_text(row, "override_by"),
-            at=_time(row, "override_at"),
+            until=read.time(row, "until"),
+            outcome_note=read.text(row, "outcome_note"),
+            root_cause=read.text(row, "root_cause"),
+            customer_confirmed=read.truth(row, "customer_confirmed"),
+            by=read.text(row, "override_by"),
+            at=read.time(row, "override_at"),
         )
 
     def _money(self, kind: RecordKind, row: Row, name: str) -> Money | None:
-        amount = _decimal(row, name)
+        amount = read.decimal(row, name)
         if amount is None:
             return None
         spec = self._maps[kind].fields[name]
-        code = _text(row, f"{name}_currency") or spec.currency
+        code = read.text(row, f"{name}_currency") or spec.currency
         try:
             return Money(amount, currency(code.upper()))
         except ValueError as error:
@@ -320,121 +292,3 @@ class CrmMapping:
 def load_mapping(path: Path) -> CrmMapping:
     """Read a mapping file. Raises FaultyDocumentError with every fault, each with file, line and column."""
     return CrmMapping(path.stem, read_mapping(path))
-
-
-def _used(each: KindMap) -> list[tuple[str, str]]:
-    """Core names with the CRM fields that they need, currencies and extras included."""
-    used = [(name, spec.field) for name, spec in each.fields.items()]
-    used += [(f"{name}_currency", spec.currency_field) for name, spec in each.fields.items() if spec.currency_field]
-    return used + [(f"extra_{name}", target) for name, target in each.extra.items()]
-
-
-def _shape(kind: RecordKind, each: KindMap) -> type[Row]:
-    names = {"record_id": each.id_field, "modified_at": each.modified_field, "deleted": each.deleted_field}
-    fields: list[tuple[str, object, object]] = [
-        ("record_id", str, msgspec.field(name=names["record_id"])),
-        ("modified_at", str, msgspec.field(name=names["modified_at"])),
-        ("deleted", bool, msgspec.field(name=names["deleted"], default=False)),
-    ]
-    fields += [(core, object, msgspec.field(name=name, default=None)) for core, name in _used(each)]
-    made = msgspec.defstruct(
-        f"{kind.value.title()}Row", fields, bases=(Row,), frozen=True, kw_only=True, omit_defaults=True
-    )
-    assert issubclass(made, Row)
-    return made
-
-
-def _text(row: Row, name: str) -> str:
-    """A field as text, cleaned of what no target accepts: lone surrogates and NUL."""
-    value = getattr(row, name, None)
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else str(value)
-    return text.encode("utf-8", "replace").decode().replace("\x00", "").strip()
-
-
-def _truth(row: Row, name: str) -> bool:
-    value = getattr(row, name, None)
-    if isinstance(value, bool):
-        return value
-    text = _text(row, name).casefold()
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    raise UnmappableError(row.record_id, name, value, "is neither true nor false")
-
-
-def _decimal(row: Row, name: str) -> Decimal | None:
-    value = getattr(row, name, None)
-    if value is None or value == "":
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise UnmappableError(row.record_id, name, value, "is not a number such as 12500000.00") from None
-    if not number.is_finite() or isinstance(value, bool):
-        raise UnmappableError(row.record_id, name, value, "is not a number")
-    return number
-
-
-def _time(row: Row, name: str) -> datetime | None:
-    value = getattr(row, name, None)
-    return None if value in (None, "") else _moment(row, name, value)
-
-
-def _moment(row: Row, name: str, value: object) -> datetime:
-    """A time as CRMs write it: ISO with a zone, a date (midnight UTC), or epoch milliseconds."""
-    try:
-        if isinstance(value, int) or (isinstance(value, str) and value.isdecimal() and len(value) > 9):
-            return datetime.fromtimestamp(int(value) / 1000, UTC)
-        moment = datetime.fromisoformat(str(value))
-    except (ValueError, OverflowError, OSError):
-        raise UnmappableError(row.record_id, name, value, "is not a time") from None
-    if moment.tzinfo is None and len(str(value)) > 10:
-        raise UnmappableError(row.record_id, name, value, "has no time zone")
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _day(row: Row, name: str) -> date | None:
-    text = _text(row, name)
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text[:10])
-    except ValueError:
-        raise UnmappableError(row.record_id, name, text, "is not a date such as 2026-11-24") from None
-
-
-def _person(row: Row, role: str) -> Person | None:
-    identity, name = _text(row, f"{role}_id"), _text(row, f"{role}_name")
-    if not identity and not name:
-        return None
-    active = getattr(row, f"{role}_active", None)
-    return Person(UserId(identity or name), name or identity, _text(row, f"{role}_email"), active is not False)
-
-
-def _issue(row: Row) -> Issue:
-    written = ("impact", "attempted", "ask", "recommendation", "timeline")
-    return Issue(*(_text(row, f"issue_{name}") for name in written))
-
-
-def _signs(row: Row) -> tuple[str, ...]:
-    value = getattr(row, "churn_signals", None)
-    if isinstance(value, (list, tuple)):
-        return tuple(str(each) for each in value if each)
-    return tuple(part.strip() for part in _text(row, "churn_signals").split(";") if part.strip())
-
-
-def _by_score(spec: FieldMap, raw: object, score: Decimal | None) -> Colour:
-    number = Decimal(str(raw)) if isinstance(raw, (int, Decimal)) and not isinstance(raw, bool) else score
-    if number is None or spec.red_below is None or spec.yellow_below is None:
-        return Colour.UNKNOWN
-    if number < spec.red_below:
-        return Colour.RED
-    return Colour.YELLOW if number < spec.yellow_below else Colour.GREEN
-
-
-def _extra(row: Row, name: str) -> str | int | bool | Decimal | None:
-    value = getattr(row, f"extra_{name}", None)
-    return value if isinstance(value, (str, int, bool, Decimal)) else None

@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from connectors.base import Page, Row
 from worker.core.model import BUILT_IN_TRIGGERS, AccountId, ConnectorName, RecordKind
-from worker.mapping import CrmMapping, UnmappableError
+from worker.field_readers import UnmappableError
+from worker.mapping import CrmMapping
 from worker.store import facts, progress
 from worker.store.codec import micros
 

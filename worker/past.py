@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from worker.core.renewals import RenewalDate
-from worker.mapping import CrmMapping, UnmappableError
+from worker.field_readers import UnmappableError
+from worker.mapping import CrmMapping
 from worker.store.facts import Fact
 
 

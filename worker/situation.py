@@ -32,7 +32,7 @@ from worker.core.policy import Policy
 from worker.core.story import HealthMove, Past
 from worker.core.triggers import assess
 from worker.effects import FlagWrite
-from worker.mapping import UnmappableError
+from worker.field_readers import UnmappableError
 from worker.store import escalations, facts, outbox, progress, silences, trails
 from worker.store.codec import decode
 from worker.wiring import Crm

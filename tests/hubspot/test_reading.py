@@ -20,7 +20,8 @@ from tests.hubspot.conftest import Rig
 from tests.hubspot.stub import NOW, Fault, body
 from worker.core.model import RecordKind
 from worker.core.money import Money, currency
-from worker.mapping import CrmMapping, UnmappableError
+from worker.field_readers import UnmappableError
+from worker.mapping import CrmMapping
 
 IDR = currency("IDR")
 

@@ -14,7 +14,6 @@ REASONS = {
     "worker/core/triggers.py": "one function a trigger, in the order of the process document",
     "worker/deliver.py": "the delivery protocol, whose steps must be read together to be believed",
     "worker/importing.py": "one table reader with every way in which a cell can be wrong",
-    "worker/mapping.py": "reading and writing a field stand together, so that a CRM's value has one meaning",
     "worker/runner.py": "signals, lease and loop of one process, which end each other",
     "worker/store/outbox.py": "an effect's states and the statements between them, which guard each other",
 }

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from connectors.base import Quota
 from worker import brakes, undecided
 from worker.core.model import AccountId, ConnectorName, Escalation, Level, RecordKind
-from worker.mapping import CrmMapping, UnmappableError, load_mapping
+from worker.field_readers import UnmappableError
+from worker.mapping import CrmMapping, load_mapping
 from worker.quota import quota_of
 from worker.runner import recent_cycles
 from worker.settings import Settings

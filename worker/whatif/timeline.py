@@ -16,7 +16,8 @@ from itertools import groupby
 from worker.core.model import Account, AccountId, BugKey, Case, CaseStatus, ConnectorName, Dispute, RecordKind
 from worker.core.replay import BugHistory, Version
 from worker.detector import CachedDetector
-from worker.mapping import CrmMapping, UnmappableError, load_mapping
+from worker.field_readers import UnmappableError
+from worker.mapping import CrmMapping, load_mapping
 from worker.past import counts_from
 from worker.phrasebook import load as load_phrases
 from worker.settings import Settings
