@@ -8,6 +8,7 @@ import pytest
 from worker import learning, weights
 from worker.core.model import Certainty
 from worker.core.phrases import Message, read
+from worker.core.stems import stem
 from worker.core.vocabulary import ALWAYS, HINT, PHRASE, Weights, features
 from worker.phrasebook import PhraseBookError, load
 
@@ -40,8 +41,31 @@ def test_the_committed_table_was_learned_from_the_committed_texts_and_packs():
 
 def test_features_are_words_beginnings_and_pairs_within_a_sentence():
     assert features(b"pay 15 invoices\n\nno") == {
-        "pay", "0", "invoices", "invoic*", "pay 0", "0 invoices", "pay _ invoices", "no",
+        "pay", "0", "invoices", "invoic*", "~pay", "~0", "~invoic", "pay 0", "0 invoic", "pay _ invoic", "no", "~no",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "stem_of"),
+    [
+        ("nggak", "tidak"),
+        ("gue", "kami"),
+        ("dipindahkan", "pindah"),
+        ("mboten", "tidak"),
+        ("cancelled", "cancell"),
+        ("pindah", "pindah"),
+        ("use", "use"),
+        ("0", "0"),
+    ],
+)
+def test_spellings_and_affixes_weigh_as_one_word(written, stem_of):
+    assert stem(written) == stem_of
+
+
+def test_pairs_have_what_both_texts_have():
+    bye, late = learning.Example(("bye",), frozenset({"churn_threat"})), learning.Example(("late",), frozenset({"x"}))
+    made = list(learning.pairs([bye, late] * 20))
+    assert {(one.found, one.labels) for one in made} == {(("bye", "late"), frozenset({"churn_threat", "x"}))}
 
 
 def test_two_hints_assert_and_one_does_not(tmp_path):

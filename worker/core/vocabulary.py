@@ -1,8 +1,8 @@
 """What the words of a message weigh, beside the phrases: weights learned from labelled texts, one sum for each label.
 
 Phrases find what somebody thought of; weights catch what is said in another way, and doubt a phrase in a text that
-otherwise speaks of something else. A feature is a word, the beginning of a long word, or two words next to each other
-or one apart, in a sentence. It counts once however often it stands there.
+otherwise speaks of something else. A feature is a word, the beginning of a long word, a stem (`stems.py`, after "~"),
+or the stems of two words next to each other or one apart, in a sentence. It counts once however often it stands there.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from worker.core.model import TriggerId
 from worker.core.sentences import Span
+from worker.core.stems import stem
 
 ALWAYS, PHRASE, HINT, ALONE, TITLE = "(always)", "(phrase)", "(hint)", "(alone)", "(title)"
 """Features that no word can be: of every text, of a certain phrase, a hint, neither, of an executive's signature."""
@@ -49,8 +50,10 @@ def _of_sentence(line: str) -> Iterator[str]:
         yield word
         if len(word) > _BEGINNING:
             yield f"{word[:_BEGINNING]}*"
-    yield from (f"{one} {other}" for one, other in pairwise(words))
-    yield from (f"{one} _ {other}" for one, other in zip(words, words[2:], strict=False))
+    stems = [stem(word) for word in words]
+    yield from (f"~{one}" for one in stems)
+    yield from (f"{one} {other}" for one, other in pairwise(stems))
+    yield from (f"{one} _ {other}" for one, other in zip(stems, stems[2:], strict=False))
 
 
 def sums(weights: Weights, found: AbstractSet[str]) -> dict[TriggerId, float]:
