@@ -1,21 +1,15 @@
-"""The loop on one machine: interval, signals, heartbeat, lease, reload.
+"""The loop on one machine: interval, heartbeat, lease, reload.
 
-SIGTERM and SIGINT end it after the present step, at the latest after a few seconds, and at once when sent again; what
-was on trial is found out by the next start. SIGHUP reads the configuration again; a faulty one is refused, the old
-stays.
+What a stop in the middle of a step leaves on trial is found out by the next start. A faulty configuration is refused
+when it is read again, and the old one stays.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from types import FrameType
 from typing import Protocol
 
 import structlog
@@ -27,6 +21,7 @@ from worker.cycle import Cycle, CycleReport
 from worker.exits import ExitCode
 from worker.heartbeat import Heartbeat
 from worker.ports import SystemPorts
+from worker.signals import Signals
 from worker.store import guard, outbox
 from worker.store.codec import decode, encode
 from worker.store.database import Store, StoreBusyError, StoreError
@@ -37,13 +32,7 @@ from worker.wiring import Crm
 _LEASE = "runner"
 _CYCLES = "recent_cycles"
 _CYCLES_KEPT = 20
-_GRACE = 8.0
-"""Seconds: with the start of the process well under the ten that the service promises."""
 _log = structlog.get_logger(__name__)
-
-
-class Parked(BaseException):
-    """Leave the present step unfinished; no part of the worker may take it for an error of its own."""
 
 
 class AlreadyRunningError(Exception):
@@ -61,53 +50,6 @@ class Running(Protocol):
     def close(self) -> None:
         """Let go of connectors and notifiers."""
         ...
-
-
-@dataclass(slots=True)
-class Signals:
-    """What the operating system asked for."""
-
-    stop: bool = False
-    reload: bool = False
-
-
-@contextmanager
-def listening(ports: SystemPorts, grace: float = _GRACE) -> Iterator[Signals]:
-    """Turn signals into wishes for as long as the block runs. Outside the main thread nothing is caught.
-
-    A wish to stop that is not met within `grace` seconds, or is said twice, ends the block where it stands.
-    """
-    signals = Signals()
-    if threading.current_thread() is not threading.main_thread():
-        yield signals
-        return
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if signals.stop:
-            park(_number, _frame)
-        signals.stop = True
-        signal.setitimer(signal.ITIMER_REAL, grace)
-        ports.stop()
-
-    def park(_number: int, _frame: FrameType | None) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        raise Parked
-
-    def reload(_number: int, _frame: FrameType | None) -> None:
-        signals.reload = True
-        ports.wake()
-
-    wanted = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload, signal.SIGALRM: park}
-    before = {number: signal.signal(number, action) for number, action in wanted.items()}
-    try:
-        yield signals
-    except Parked:
-        # What was on its way is on trial in the outbox: the next start looks it up.
-        _log.warning("stopped in the middle of a step", remedy="nothing: the next start finds out what became of it")
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, action in before.items():
-            signal.signal(number, action)
 
 
 class Runner:

@@ -191,7 +191,7 @@ def test_a_broken_configuration_is_refused_on_reload_and_a_good_one_taken(folder
 STUCK = """\
 import os, signal, threading, time
 from worker.ports import SystemPorts
-from worker.runner import listening
+from worker.signals import listening
 times = [float(each) for each in os.environ["SIGNALS"].split()]
 for at in times:
     threading.Timer(at, os.kill, (os.getpid(), signal.SIGTERM)).start()

@@ -17,7 +17,8 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Run as a service: a cycle each interval until SIGTERM; SIGHUP reads the configuration again."""
     from worker.assembly import Worker, assemble
     from worker.report import send_if_due
-    from worker.runner import Runner, listening
+    from worker.runner import Runner
+    from worker.signals import listening
 
     settings = load(config)
     with state(settings) as (store, ports), listening(ports) as signals, worker(settings, store, ports) as running:
