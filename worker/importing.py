@@ -7,26 +7,19 @@ ambiguous is refused, never guessed. Importing the same file again changes nothi
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from io import StringIO
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.base import Value
 from connectors.crm.embedded import EmbeddedCrm
 from worker.core.money import NumberStyle, parse_number
-from worker.documents import Document, Fault, FaultyDocumentError, nearest, read_document
-from worker.parsed import shown
-from worker.settings import SHIPPED
+from worker.export_file import ExportError, delimiter_of, lines_of, read_export
+from worker.import_mapping import Column, ImportMapping, load_import_mapping
 
 _LARGEST_FIELD = 1_000_000
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
-_KINDS = ("text", "number", "date", "time", "truth")
-_TOP = ("account", "case", "dispute", "numbers", "dates", "zone")
-_ANY_DAY = datetime(2027, 11, 24, tzinfo=UTC)
 _TRUE = frozenset({"true", "1", "yes", "ya", "y", "x"})
 _FALSE = frozenset({"false", "0", "no", "tidak", "n", ""})
 
@@ -58,110 +51,6 @@ class ImportReport:
     faults: list[RowFault] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One field of the CRM: the columns that may hold it, and what it holds."""
-
-    names: tuple[str, ...]
-    kind: str = "text"
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ImportMapping:
-    """How an export is read. `numbers` None: the style is told from each column, and refused when both fit."""
-
-    objects: Mapping[str, Mapping[str, Column]]
-    numbers: NumberStyle | None
-    dates: tuple[str, ...]
-    zone: ZoneInfo
-
-
-def load_import_mapping(path: Path) -> ImportMapping:
-    """Read a mapping from a path, or by name from the shipped ones. Raises FaultyDocumentError."""
-    found = path if path.exists() else SHIPPED / "mappings" / path.name
-    document = read_document(found)
-    top = document.value
-    if not isinstance(top, dict):
-        raise FaultyDocumentError([document.fault((), "an import mapping has the keys account, case and dispute")])
-    faults: list[Fault] = []
-    objects = {
-        name: _columns(document, name, spec, faults)
-        for name, spec in top.items()
-        if name in ("account", "case", "dispute")
-    }
-    unknown = set(top) - set(_TOP)
-    faults.extend(document.fault((name,), f"unknown key; {nearest(name, _TOP)}", key=True) for name in sorted(unknown))
-    mapping = ImportMapping(objects, _style(document, faults), _dates(document, faults), _zone(document, faults))
-    if faults:
-        raise FaultyDocumentError(faults)
-    return mapping
-
-
-def _style(document: Document, faults: list[Fault]) -> NumberStyle | None:
-    said = _top(document).get("numbers")
-    if said in (None, "detect"):
-        return None
-    try:
-        return NumberStyle(str(said))
-    except ValueError:
-        known = ", ".join(("detect", *NumberStyle))
-        faults.append(document.fault(("numbers",), f"expected one of {known}, not {shown(said)}"))
-        return None
-
-
-def _dates(document: Document, faults: list[Fault]) -> tuple[str, ...]:
-    said = _top(document).get("dates", ["%Y-%m-%d"])
-    forms = said if isinstance(said, list) else [said]
-    for place, form in enumerate(forms):
-        if not isinstance(form, str) or not _reads_a_date(form):
-            at = ("dates", place) if isinstance(said, list) else ("dates",)
-            faults.append(document.fault(at, f"expected a form such as %d/%m/%Y, not {shown(form)}"))
-    return tuple(str(form) for form in forms)
-
-
-def _reads_a_date(form: str) -> bool:
-    try:
-        written = _ANY_DAY.strftime(form)
-        return datetime.strptime(written, form).date() == _ANY_DAY.date()  # noqa: DTZ007  only the day is compared
-    except (ValueError, re.error):
-        return False
-
-
-def _zone(document: Document, faults: list[Fault]) -> ZoneInfo:
-    said = _top(document).get("zone", "Asia/Jakarta")
-    try:
-        return ZoneInfo(str(said))
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        faults.append(document.fault(("zone",), f"expected a time zone such as Asia/Jakarta, not {shown(said)}"))
-        return ZoneInfo("UTC")
-
-
-def _top(document: Document) -> dict[str, object]:
-    return document.value if isinstance(document.value, dict) else {}
-
-
-def _columns(document: Document, name: str, spec: object, faults: list[Fault]) -> dict[str, Column]:
-    columns: dict[str, Column] = {}
-    if not isinstance(spec, dict):
-        faults.append(document.fault((name,), f"expected fields with their columns, not {shown(spec)}"))
-        return columns
-    for target, each in spec.items():
-        value = each if isinstance(each, dict) else {"column": each}
-        names = value.get("column")
-        kind = str(value.get("type", "text"))
-        if kind not in _KINDS:
-            faults.append(document.fault((name, target, "type"), f"{kind!r} is none of {', '.join(_KINDS)}"))
-        listed = tuple(names) if isinstance(names, list) else (names,)
-        if not listed or not all(isinstance(one, str) and one for one in listed):
-            faults.append(document.fault((name, target), f"expected the name of a column, not {shown(names)}"))
-            continue
-        columns[str(target)] = Column(listed, kind, value.get("required") is True)
-    if "id" not in columns:
-        faults.append(document.fault((name,), "the column of the record's id is missing: add id"))
-    return columns
-
-
 def import_files(
     crm: EmbeddedCrm, files: Mapping[str, Path], mapping: Path, rejects: Path | None = None
 ) -> ImportReport:
@@ -189,7 +78,7 @@ def _import_file(
     report.imported[object_name] = 0
     try:
         reader = _Reader(path, rules.objects.get(object_name, {}), rules)
-    except _FileError as error:
+    except ExportError as error:
         report.faults.append(RowFault(str(path), error.line, "", "", str(error)))
         return
     seen: dict[str, int] = {}
@@ -214,14 +103,6 @@ def _import_file(
         report.faults.append(RowFault(str(path), reader.broken[0], "", "", reader.broken[1]))
 
 
-class _FileError(Exception):
-    """The whole file cannot be read."""
-
-    def __init__(self, message: str, line: int = 1) -> None:
-        super().__init__(message)
-        self.line = line
-
-
 class _Reader:
     """One CSV file: its dialect, its columns, its number styles."""
 
@@ -229,10 +110,10 @@ class _Reader:
         self._path = path
         self._rules = rules
         self.broken: tuple[int, str] | None = None
-        text = _decoded(path)
-        self._delimiter = _delimiter(text)
+        text = read_export(path)
+        self._delimiter = delimiter_of(text)
         csv.field_size_limit(_LARGEST_FIELD)
-        self._lines = _lines(text)
+        self._lines = lines_of(text)
         parsed = self._parsed()
         header = next(parsed, (1, []))[1]
         self._header = [each.strip() for each in header]
@@ -272,7 +153,7 @@ class _Reader:
             elif column.required or target == "id":
                 missing.append(" or ".join(repr(name) for name in column.names))
         if missing:
-            raise _FileError(f"the column {', '.join(missing)} is missing; the file has: {', '.join(self._header)}")
+            raise ExportError(f"the column {', '.join(missing)} is missing; the file has: {', '.join(self._header)}")
         return places
 
     def header_of(self, target: str) -> str:
@@ -367,41 +248,6 @@ def _truth(text: str) -> bool:
     if folded in _FALSE:
         return False
     raise ValueError("is neither true nor false")
-
-
-def _decoded(path: Path) -> str:
-    try:
-        body = path.read_bytes()
-    except OSError as error:
-        raise _FileError(f"cannot be read: {error.strerror}") from error
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _utf_16(body)
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = body.count(b"\n", 0, error.start) + 1
-        raise _FileError("is not UTF-8; export it again as `CSV UTF-8`", line) from error
-
-
-def _utf_16(body: bytes) -> str:
-    try:
-        return body.decode("utf-16")
-    except UnicodeDecodeError as error:
-        line = body[: error.start].decode("utf-16", "replace").count("\n") + 1
-        raise _FileError("is not UTF-16, as its first bytes say; export it again as `CSV UTF-8`", line) from error
-
-
-def _delimiter(text: str) -> str:
-    """The one of comma, semicolon and tab that splits the header into most cells."""
-    header = next(iter(_lines(text)), "").strip("\r\n")
-    if not header.strip():
-        raise _FileError("is empty; the first line must name the columns")
-    return max((",", ";", "\t"), key=lambda each: len(next(csv.reader([header], delimiter=each), [])))
-
-
-def _lines(text: str) -> list[str]:
-    """As spreadsheets end them; a form feed or a Unicode line separator is a part of a cell."""
-    return list(StringIO(text, newline=""))
 
 
 def _write_rejects(path: Path, refused: Sequence[tuple[str, list[str]]]) -> None:

@@ -15,7 +15,8 @@ from connectors.crm.embedded import EmbeddedCrm
 from tests.security.accidents import bent, scratched
 from worker.core.model import Event, Notify
 from worker.documents import FaultyDocumentError, parse_document
-from worker.importing import import_files, load_import_mapping
+from worker.import_mapping import load_import_mapping
+from worker.importing import import_files
 from worker.mapping import load_mapping
 from worker.phrasebook import PhraseBookError
 from worker.phrasebook import load as load_phrases

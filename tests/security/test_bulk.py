@@ -12,7 +12,7 @@ import pytest
 
 from tests.security.bulk import KINDS, SEEDS
 from worker.documents import FaultyDocumentError
-from worker.importing import load_import_mapping
+from worker.import_mapping import load_import_mapping
 from worker.mapping import load_mapping
 from worker.translation import load_translation
 
