@@ -26,6 +26,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     A mapping derives a subclass for each kind of record, whose fields carry the CRM's own field names as their
     encoded names; so a connector can decode a page in one step with msgspec. Values are left as JSON gave them
     (str, int, Decimal, bool, None): the mapping turns them into core values.
+
+    An account that was merged into another one comes as deleted. Where the CRM says into which, the mapping's field
+    `merged_into` holds that one's id; where it does not, the field is left out and the account is simply gone.
     """
 
     record_id: str
@@ -89,7 +92,11 @@ class Page(Generic[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class UpdateRecord:
-    """Set fields of one record. `expect`, where the CRM can hold to it, makes it conditional on the present values."""
+    """Set fields of one record. `expect`, where the CRM can hold to it, makes it conditional on the present values.
+
+    Of an account that was merged into another nothing is written into that other one, whose flag is its own; only a
+    connector whose capabilities say `records` is asked for it, and changes its own record of the escalation.
+    """
 
     key: str
     object_name: str
@@ -225,6 +232,8 @@ class Capabilities:
     a change with an older stamp. `grouped`: a batch may hold several writes of one account, in order; they are applied
     in that order, and where one fails the later ones of its account are not applied (RETRY).
 
+    `records`: each escalation has a record of its own beside the account's fields, which outlives a merge.
+
     How to read it: each tick reaches `overlap` back behind the cursor; every `late_every` a tick reaches `late_overlap`
     back, for what was committed late; the condition queries run every `states_every` (zero: each tick).
     """
@@ -241,6 +250,7 @@ class Capabilities:
     lookup_lag: timedelta = timedelta(0)
     settle: timedelta = timedelta(minutes=15)
     grouped: bool = False
+    records: bool = False
     overlap: timedelta = timedelta(0)
     late_overlap: timedelta = timedelta(minutes=20)
     late_every: timedelta = timedelta(minutes=10)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from worker.core.model import AccountId, RecordKind
 from worker.effects import FlagWrite
 from worker.field_readers import UnmappableError
+from worker.pages import page_of
 from worker.store import escalations, outbox
 from worker.store.codec import decode
 from worker.store.database import Store
@@ -68,7 +69,7 @@ def _notes(crm: Crm, written: Sequence[Delivery]) -> Iterator[AuditLine]:
     seen: Counter[str] = Counter()
     for start in range(0, len(written), _AT_ONCE):
         these = [each.intent for each in written[start : start + _AT_ONCE]]
-        accounts = dict.fromkeys(intent.account_id for intent in these)
+        accounts = dict.fromkeys(page_of(intent) for intent in these)
         seen.update(crm.connector.count([intent.key for intent in these], list(accounts)))
     for each in written:
         found = seen[each.intent.key]
@@ -96,7 +97,9 @@ def _flags(crm: Crm, flags: Mapping[AccountId, Delivery], known: Collection[str]
     settled: dict[str, Delivery] = {account: each for account, each in flags.items() if each.state is State.DONE}
     for page in crm.connector.pull(crm.mapping.query(RecordKind.ACCOUNT, ids=sorted(settled))) if settled else ():
         for row in page.rows:
-            each = settled[row.record_id]
+            each = settled.get(row.record_id)
+            if each is None or row.deleted:
+                continue
             wanted = decode(each.intent.payload, FlagWrite).flag
             try:
                 shown = crm.mapping.account(row).flag

@@ -204,10 +204,14 @@ class Decider:
             context = replace(context, past=self._surveyor.past(tx, subject.account_id))
             self._effects.enqueue(tx, subject, once, context, self._storm)
         flag = wanted_flag(decision.effects)
-        if flag is not None:
+        if flag is not None and self._may_show(situation.view.account):
             observed = situation.observed
             expected = observed.flag if observed.pending is None else observed.pending
             ensure_flag(tx, subject, flag, expected, now)
+
+    def _may_show(self, account: Account) -> bool:
+        """Whether the CRM has a place for the account's flag: of one that was merged away only a record of its own."""
+        return not account.deleted or self._crm.connector.capabilities().records
 
     def would_decide(self, situation: Situation, now: datetime) -> Decision:
         """What deciding now would come to, without doing anything."""
@@ -215,6 +219,7 @@ class Decider:
 
     def context(self, situation: Situation, decision: Decision, event: Event, now: datetime) -> Context:
         """What the texts about an event of this decision may speak of."""
+        account = situation.view.account
         return Context(
             view=situation.view,
             escalation=decision.escalation,
@@ -224,7 +229,7 @@ class Decider:
             because=decision.because,
             said={entry.event_no: entry.because for entry in decision.trail},
             event=event,
-            link=self._crm.page_of(situation.view.account.id),
+            link=self._crm.page_of(account.page or account.id),
         )
 
 
@@ -242,8 +247,9 @@ def _subject(crm: Crm, situation: Situation, decision: Decision) -> Subject:
     escalation, account = decision.escalation, situation.view.account
     if escalation is None:
         return Subject(crm.name, account.id, f"ask-{account.id}", Level.L1, account.language)
-    since = situation.observed.flag.opened_at if situation.current is None else None
-    return Subject(crm.name, account.id, escalation.id, escalation.level, account.language, since)
+    unknown = situation.current is None and not situation.view.merged
+    since = situation.observed.flag.opened_at if unknown else None
+    return Subject(crm.name, account.id, escalation.id, escalation.level, account.language, since, account.page)
 
 
 __all__ = ["DecideReport", "Decider"]

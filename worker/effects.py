@@ -58,6 +58,7 @@ class Subject:
     """What an effect is about.
 
     `flagged_since`: the CRM showed our flag since then, though this state knows nothing of it. An earlier one is lost.
+    `kept_by` is the account on whose page it is written, where that is another one.
     """
 
     connector: ConnectorName
@@ -66,6 +67,12 @@ class Subject:
     level: Level
     language: str = ""
     flagged_since: datetime | None = None
+    kept_by: AccountId | None = None
+
+    @property
+    def page(self) -> AccountId:
+        """The account on whose page notes and tasks are written."""
+        return self.kept_by or self.account_id
 
 
 def key_of(subject: Subject, event: Event, event_no: int, channel: str, part: str = "") -> str:
@@ -126,7 +133,7 @@ class Effects:
         self, subject: Subject, effect: Notify, context: Context, outlet: Outlet, storm: str
     ) -> digest.Slot | None:
         mail = outlet.channel is Channel.EMAIL
-        if mail and effect.event in _NOT_BY_MAIL:
+        if mail and not _by_mail(effect, context):
             return None
         at = self._gathering.goes_at(subject.level, context.now, mail=mail)
         if at is not None:
@@ -147,20 +154,20 @@ class Effects:
     def _note(self, subject: Subject, effect: AddNote, context: Context) -> Intent:
         key = key_of(subject, effect.event, effect.event_no, "note")
         note = self._renderer.note(effect, context, key)
-        value = CreateNote(key, subject.account_id, note.title, note.body, context.now)
+        value = CreateNote(key, subject.page, note.title, note.body, context.now)
         return _intent(subject, effect.event, effect.event_no, subject.connector, Kind.NOTE, key, encode(value))
 
     def _task(self, subject: Subject, effect: AddTask, context: Context) -> Intent:
         part = effect.assignee.id if effect.kind in _FIRST_TASKS else f"{effect.assignee.id}|{effect.kind.value}"
         key = key_of(subject, effect.event, effect.event_no, "task", part)
         body = self._renderer.task(effect, context)
-        value = CreateTask(key, subject.account_id, effect.assignee.id, effect.subject, body, effect.due_at)
+        value = CreateTask(key, subject.page, effect.assignee.id, effect.subject, body, effect.due_at)
         return _intent(subject, effect.event, effect.event_no, subject.connector, Kind.TASK, key, encode(value))
 
     def _messages(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
         match outlet.channel:
             case Channel.EMAIL:
-                if effect.event not in _NOT_BY_MAIL:
+                if _by_mail(effect, context):
                     yield from self._mail(subject, effect, context, outlet)
             case Channel.SLACK | Channel.CONSOLE:
                 yield from self._posts(subject, effect, context, outlet)
@@ -220,6 +227,13 @@ class Effects:
             instead=Instead(_addresses((*effect.to, *effect.cc)), card.title, card.text),
         )
         return _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
+
+
+def _by_mail(effect: Notify, context: Context) -> bool:
+    """Whether an event is mailed: not what people did themselves, nor an end that another account's opening tells."""
+    escalation = context.escalation
+    goes_on = escalation is not None and escalation.merged_into is not None and context.view.survivor != ""
+    return effect.event not in _NOT_BY_MAIL and not goes_on
 
 
 def _recipients(effect: Notify, outlet: Outlet) -> tuple[tuple[str, ...], tuple[str, ...]]:

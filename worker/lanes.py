@@ -18,6 +18,7 @@ from connectors.base import (
 )
 from worker.core.model import Channel
 from worker.effects import FlagWrite
+from worker.pages import page_of
 from worker.store import outbox
 from worker.store.codec import decode
 from worker.store.outbox import Delivery, Kind
@@ -75,7 +76,7 @@ class CrmLane(Lane):
         )
 
     def find(self, deliveries: Sequence[Delivery]) -> Mapping[str, str]:  # noqa: D102
-        accounts = dict.fromkeys(delivery.intent.account_id for delivery in deliveries)
+        accounts = dict.fromkeys(page_of(delivery.intent) for delivery in deliveries)
         return self._crm.connector.find([delivery.intent.key for delivery in deliveries], list(accounts))
 
 

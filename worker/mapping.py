@@ -107,6 +107,11 @@ class CrmMapping:
         value = getattr(row, "account_id")  # noqa: B009  the shape is made at run time
         return AccountId(str(value)) if value not in (None, "") else None
 
+    def merged_into(self, row: Row) -> AccountId | None:
+        """The account that a deleted one went into; None where the CRM does not say, or it is simply deleted."""
+        into = read.text(row, "merged_into") if row.deleted else ""
+        return AccountId(into) if into and into != row.record_id else None
+
     def category(self, row: Row) -> str:
         """What a case is filed as: one of the trigger ids where the mapping says so, else the CRM's word, or empty."""
         spec, word = self._maps[RecordKind.CASE].fields.get("category"), read.text(row, "category")
@@ -196,6 +201,7 @@ class CrmMapping:
             modified_at=self.stamp(row),
             parent_id=AccountId(read.text(row, "parent_id")) if read.text(row, "parent_id") else None,
             deleted=row.deleted,
+            merged_into=self.merged_into(row),
             extra={name: read.further(row, name) for name in self._maps[RecordKind.ACCOUNT].extra},
         )
 

@@ -114,12 +114,17 @@ class Mirror:
 
     def _account(
         self, kind: RecordKind, row: Row, last: facts.Known | None, before: _Before, touched: _Touched
-    ) -> tuple[None, None]:
-        """Mark an account whose new version may ask for something."""
+    ) -> tuple[AccountId | None, None]:
+        """Mark an account whose new version may ask for something, and the one that it was merged into.
+
+        Returns that one: it is then found with what else belongs to it.
+        """
         came_later = last is None and not before.first_load
         if came_later or row.record_id in before.watched or not self._is_quiet(kind, row):
             touched.accounts.add(AccountId(row.record_id))
-        return None, None
+        heir = self._mapping.merged_into(row)
+        touched.accounts.update(() if heir is None else (heir,))
+        return heir, None
 
     def _attached(
         self, kind: RecordKind, row: Row, last: facts.Known | None, before: _Before, touched: _Touched
@@ -184,7 +189,7 @@ def _same(last: facts.Known, digest: bytes, row: Row, watched: Mapping[str, date
     """
     if last.digest != digest or last.gone != row.deleted:
         return False
-    return last.modified == row.modified_at or watched.get(row.record_id) is None
+    return row.deleted or last.modified == row.modified_at or watched.get(row.record_id) is None
 
 
 __all__ = ["Mirror"]

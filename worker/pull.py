@@ -9,9 +9,10 @@ what was committed late; by condition, for calculated fields that do not move a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -19,6 +20,7 @@ from connectors.base import ConnectorError, Cursor, Page, Query, Row
 from worker.core.model import RecordKind
 from worker.mirror import Mirror
 from worker.ports import Ports
+from worker.rehoming import Rehoming
 from worker.store import escalations, facts, progress
 from worker.store.codec import micros
 from worker.store.database import Store, StoreBusyError, StoreError
@@ -70,6 +72,7 @@ class Puller:
         self._reading = reading
         self._mirror = Mirror(crm.name, crm.mapping)
         self._can = crm.connector.capabilities()
+        self._rehoming = Rehoming(crm.name, store, ports)
         self._looked_late: dict[RecordKind, float] = {}
         self._looked_at_states: dict[RecordKind, float] = {}
 
@@ -79,12 +82,15 @@ class Puller:
         with self._store.read() as tx:
             plans = [self._plan(tx, kind, began) for kind in self._crm.mapping.kinds]
         self._crm.connector.announce([query for plan in plans for query in (plan.changes, plan.states) if query])
-        return {plan.kind: self._guarded(plan, began) for plan in plans}
+        reads = {plan.kind: self._guarded(plan.kind, KindRead(), partial(self._pull, plan, began)) for plan in plans}
+        moved = self._rehoming.wanted()
+        for kind, ids in moved.items():
+            self._guarded(kind, reads[kind], partial(self._read_again, kind, ids, began))
+        return reads
 
-    def _guarded(self, plan: _Plan, began: datetime) -> KindRead:
-        read = KindRead()
+    def _guarded(self, kind: RecordKind, read: KindRead, work: Callable[[KindRead], None]) -> KindRead:
         try:
-            self._pull(plan, began, read)
+            work(read)
         except StoreError:
             raise
         except ConnectorError as error:
@@ -93,8 +99,13 @@ class Puller:
             read.failure = f"{type(error).__name__}: {error}"
             read.remedy = "report this to whoever wrote the connector"
         if read.failure:
-            self._note_failure(plan.kind, read.failure)
+            self._note_failure(kind, read.failure)
         return read
+
+    def _read_again(self, kind: RecordKind, ids: Sequence[str], began: datetime, read: KindRead) -> None:
+        for page in self._crm.connector.pull(self._crm.mapping.query(kind, ids=ids)):
+            read.changed += self._store_page(kind, page, began, None, first_load=False)
+            read.rows += len(page.rows)
 
     def _note_failure(self, kind: RecordKind, failure: str) -> None:
         with self._store.begin() as tx:
@@ -185,7 +196,8 @@ class Puller:
             return
         found: set[str] = set()
         for page in self._crm.connector.pull(self._crm.mapping.query(kind, ids=expected)):
-            found.update(row.record_id for row in page.rows if not row.deleted)
+            self._store_page(kind, page, began, None, first_load=False)
+            found.update(row.record_id for row in page.rows)
             found.update(bad.record_id for bad in page.bad)
         missing = [record_id for record_id in expected if record_id not in found]
         with self._store.begin() as tx:

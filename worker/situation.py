@@ -5,6 +5,7 @@ Reads only. A record that cannot be understood is set aside and named; the last 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from worker.core.model import (
     Dispute,
     Escalation,
     Flag,
+    Legacy,
     Observed,
     PastCause,
     RecordKind,
@@ -42,6 +44,8 @@ _VERSIONS_TOLD = 60
 _FLAG_FIELDS = tuple(each.name for each in fields(Flag))
 _OURS_ALONE = ("reason", "opened_at", "due_at")
 """Fields of the flag whose exact value nobody else would come to."""
+_MERGES = 5
+"""How many merges in a row are followed."""
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """Before any read: what is shown now is newer than that write."""
 
@@ -140,21 +144,31 @@ class Surveyor:
     def understood(
         self, tx: Connection, account_id: AccountId, set_aside: list[SetAside]
     ) -> tuple[Account, facts.Fact] | None:
-        """The account as last understood: a version that cannot be mapped is set aside, the one before it counts."""
-        for fact in facts.account_facts(tx, self._crm.name, account_id):
+        """The account as last understood: a version that cannot be mapped is set aside, the one before it counts.
+
+        One that is gone is known as it last lived: of what is merged away a CRM may tell no more than the id.
+        """
+        known = facts.account_facts(tx, self._crm.name, account_id)
+        lived = [fact for fact in known if not fact.gone] if known and known[0].gone else known
+        for fact in lived or known:
             try:
                 account = self._crm.mapping.account(self._crm.mapping.load(RecordKind.ACCOUNT, fact.body))
             except UnmappableError as error:
                 if not set_aside:
                     set_aside.append(SetAside(RecordKind.ACCOUNT, fact.record_id, fact.modified, str(error)))
             else:
-                return replace(account, deleted=fact.gone), fact
+                return (self._as_gone(account, known[0]), known[0]) if known[0].gone else (account, fact)
         return None
+
+    def _as_gone(self, account: Account, fact: facts.Fact) -> Account:
+        row = self._crm.mapping.load(RecordKind.ACCOUNT, fact.body)
+        return replace(account, deleted=True, merged_into=self._crm.mapping.merged_into(row))
 
     def _view(self, tx: Connection, account: Account, read_at: datetime, set_aside: list[SetAside]) -> AccountView:
         cases: list[Case] = []
         disputes: list[Dispute] = []
-        for fact in facts.attached_facts(tx, self._crm.name, account.id):
+        attached = facts.attached_facts(tx, self._crm.name, account.id)
+        for fact in attached:
             if fact.gone:
                 continue
             try:
@@ -170,7 +184,28 @@ class Surveyor:
             bugs=tuple(BugReach(key, accounts) for key, accounts in sorted(reached.items())),
             hits=tuple(hit for case in open_cases for hit in self._detector.hits(case)),
             read_at=read_at,
+            merged=tuple(self._legacies(tx, account.id, attached)),
+            survivor=self._name_of(tx, account.merged_into),
         )
+
+    def _legacies(
+        self, tx: Connection, account_id: AccountId, attached: Sequence[facts.Fact], depth: int = _MERGES
+    ) -> Iterator[Legacy]:
+        """What accounts left that were merged into this one, and those that had been merged into them before."""
+        for fact in attached:
+            merged = AccountId(fact.record_id)
+            if fact.kind is not RecordKind.ACCOUNT or merged == account_id:
+                continue
+            last = escalations.latest(tx, self._crm.name, merged)
+            if last is not None:
+                yield Legacy(merged, self._name_of(tx, merged), last)
+            if depth:
+                further = facts.attached_facts(tx, self._crm.name, merged)
+                yield from self._legacies(tx, account_id, further, depth - 1)
+
+    def _name_of(self, tx: Connection, account_id: AccountId | None) -> str:
+        known = None if account_id is None else self.understood(tx, account_id, [])
+        return "" if known is None else known[0].name
 
     def _attach(self, fact: facts.Fact, cases: list[Case], disputes: list[Dispute]) -> None:
         row = self._crm.mapping.load(fact.kind, fact.body)

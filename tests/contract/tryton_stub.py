@@ -12,7 +12,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -36,7 +36,7 @@ MODELS: dict[str, dict[str, str]] = {
         ],
         "",
     )
-    | {"csm": "res.user", "csm_manager": "res.user", "lang": "ir.lang"}
+    | {"csm": "res.user", "csm_manager": "res.user", "lang": "ir.lang", "replaced_by": "party.party"}
     | {"annual_revenue_currency": "currency.currency"},
     "sale.complaint": dict.fromkeys(
         [
@@ -76,6 +76,16 @@ class RefusalError(Exception):
         self.status, self.said, self.as_json = status, said, as_json
 
 
+@dataclass(frozen=True)
+class Instead:
+    """What somebody on the way answers in Tryton's place."""
+
+    status: int
+    kind: str
+    content: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass
 class StubTryton:
     """The records, and knobs for a test. `now` is the server's clock."""
@@ -86,7 +96,10 @@ class StubTryton:
     hidden: set[str] = field(default_factory=set)
     companies: tuple[int, ...] = (1,)
     may_escalate: bool = True
-    answer_instead: Callable[[str, str], tuple[int, str, bytes] | None] = lambda method, path: None
+    answer_instead: Callable[[str, str], Instead | None] = lambda method, path: None
+    after: Callable[[str, str], bool] = lambda method, path: False
+    """Whether the line breaks after this request was carried out."""
+    tells_time: bool = True
     asked: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
 
@@ -220,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.stub.asked.append((method, self.path))
         instead = self.stub.answer_instead(method, self.path)
         if instead is not None:
-            self._send(*instead)
+            self._send(instead.status, instead.kind, instead.content, instead.headers)
             return
         try:
             result = self._result(method, urlsplit(self.path).path.strip("/").split("/"), body)
@@ -231,6 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 page = f"<!doctype html>\n<html lang=en>\n<h1>Error</h1>\n<p>{refusal.said}</p>\n"
                 self._send(refusal.status, "text/html; charset=utf-8", page.encode())
+            return
+        if self.stub.after(method, self.path):
+            self.close_connection = True
             return
         self._send(200, "application/json", json.dumps(result, default=_tagged).encode())
 
@@ -253,14 +269,15 @@ class _Handler(BaseHTTPRequestHandler):
             return {"user": "escalation-worker", **rights}
         return self.stub.escalate(int(path[4]), **body) if len(path) == 6 else self.stub.create(model, body)
 
-    def _send(self, status: int, kind: str, content: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        if 300 <= status < 400:
-            self.send_header("Location", "http://192.0.2.1/elsewhere")
+    def _send(self, status: int, kind: str, content: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response_only(status)
+        if self.stub.tells_time:
+            self.send_header("Date", self.date_time_string())
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **(headers or {})}.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        with suppress(OSError):
+            self.wfile.write(content)
 
 
 @contextmanager

@@ -14,10 +14,10 @@ from connectors.crm.hubspot.connector import HubSpotConnector
 from connectors.twins.hubspot import HubSpotTwin
 from connectors.twins.web import VirtualClock
 from worker.assembly import Worker, assemble
-from worker.core.model import ConnectorName, RecordKind
+from worker.core.model import AccountId, ConnectorName, Escalation, Outcome, RecordKind
 from worker.mapping import CrmMapping
 from worker.settings import load_settings
-from worker.store import progress
+from worker.store import escalations, progress
 from worker.store.database import Store, open_store
 from worker.wiring import Crm
 
@@ -79,6 +79,19 @@ class Shift:
         """What ops are shown as set aside."""
         with self.store.read() as tx:
             return progress.quarantined(tx)
+
+    def last(self, company: str) -> Escalation | None:
+        """A company's latest escalation."""
+        with self.store.read() as tx:
+            return escalations.latest(tx, ConnectorName("hubspot"), AccountId(company))
+
+    def open_ones(self) -> list[Escalation]:
+        with self.store.read() as tx:
+            return [each for _, each in escalations.open_ones(tx)]
+
+    def pages(self, note: str) -> list[str]:
+        """The companies on whose pages a note stands."""
+        return self.twin.linked("notes", note, "companies")
 
     def notes(self) -> list[dict[str, str]]:
         return self.twin.records("notes")
@@ -169,6 +182,70 @@ def test_a_ticket_of_nobody_is_told_until_it_has_a_company(shift: Shift) -> None
     assert "belongs to no account" in told[0]
     assert shift.aside() == []
     assert shift.flag(company) == "true"
+
+
+def test_an_escalation_goes_on_at_the_company_that_a_merge_made_of_two(shift: Shift) -> None:
+    """Trap 27: within one poll, with its clock, once; the tickets' stamps do not move."""
+    twin = shift.twin
+    lost, other = (twin.put("companies", name=name, customer_health="green") for name in ("PT Hilang", "PT Lain"))
+    values = {"hs_ticket_category": "LEGAL", "hs_pipeline": "0", "hs_pipeline_stage": "1"}
+    ticket = twin.put("tickets", subject="Surat", **values)
+    twin.associate("tickets", ticket, "companies", lost, primary=True)
+    shift.cycle(3)
+    before, stamp = shift.last(lost), twin.record("tickets", ticket)["hs_lastmodifieddate"]
+    made = twin.merge("companies", other, lost)
+    shift.cycle(2)
+    ended, lives = shift.last(lost), shift.last(made)
+    notes = [each["hs_note_body"] for each in shift.notes()]
+    shift.cycle(10)
+
+    assert stamp == twin.record("tickets", ticket)["hs_lastmodifieddate"]
+    assert before is not None
+    assert ended is not None
+    assert lives is not None
+    assert (ended.outcome, ended.outcome_note) == (Outcome.DUPLICATE, f"merged into PT Lain ({made})")
+    assert (lives.open, lives.clock.due_at) == (True, before.clock.due_at)
+    assert shift.flag(made) == "true"
+    assert len(notes) == 3
+    assert sum(f"PT Hilang ({lost}) was merged into this account" in each for each in notes) == 1
+    assert {company for each in shift.notes() for company in shift.pages(each["hs_object_id"])} == {made}
+    assert len(shift.notes()) == 3
+    assert shift.last(other) is None
+
+
+def test_two_companies_in_escalation_become_one_escalation(shift: Shift) -> None:
+    """Trap 27: no second one is opened; what the merge copied of the flag is no person's doing."""
+    one, two = (red(shift.twin, name) for name in ("PT Satu", "PT Dua"))
+    shift.cycle(3)
+    made = shift.twin.merge("companies", one, two)
+    shift.cycle(3)
+    told = [each["hs_note_body"] for each in shift.notes()]
+    lives = shift.last(made)
+
+    assert lives is not None
+    assert "A person set the flag" not in "".join(told)
+    assert sum("were merged into this account" in each for each in told) == 1
+    assert len(lives.took_over) == 2
+    assert len(shift.open_ones()) == 1
+
+
+def test_tickets_that_hubspot_moves_late_are_asked_for_again(shift: Shift) -> None:
+    """Trap 27: HubSpot's associations may lag behind the merge; the tickets come although no stamp tells of them."""
+    twin = shift.twin
+    lost, other = (twin.put("companies", name=name, customer_health="green") for name in ("PT Hilang", "PT Lain"))
+    values = {"hs_ticket_category": "BILLING_ISSUE", "hs_pipeline": "0", "hs_pipeline_stage": "1"}
+    for company in (lost, other):
+        ticket = twin.put("tickets", subject="Tagihan", disputed_amount="6000000", disputed_currency="IDR", **values)
+        twin.associate("tickets", ticket, "companies", company, primary=True)
+    shift.cycle(20)
+    twin.store.link_lag = timedelta(minutes=5)
+    made = twin.merge("companies", other, lost)
+    shift.cycle(2)
+    early = shift.flag(made)
+    shift.cycle(12)
+
+    assert early == ""
+    assert shift.flag(made) == "true"
 
 
 def test_what_a_cycle_costs(shift: Shift) -> None:

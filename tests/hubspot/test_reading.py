@@ -160,23 +160,24 @@ def test_a_property_that_may_be_missing_is_left_empty(rig: Rig, company: str) ->
     assert rig.ids() == [company]
 
 
-def test_a_company_that_was_merged_away_is_gone_and_the_survivor_goes_on(
+def test_companies_that_were_merged_are_gone_into_the_new_one_that_was_made_of_them(
     twin: HubSpotTwin, on: HubSpotConnector, time: VirtualClock, mapping: CrmMapping
 ) -> None:
-    """Trap 27: the old id is told as deleted, asking for it shows the survivor, and a write to it is refused."""
+    """Trap 27: the old ids are told as deleted, with the new one; asking for them shows it, writes are refused."""
     kept, merged = (twin.put("companies", name=name, customer_health="red") for name in ("PT A", "PT B"))
     time.advance(timedelta(minutes=5))
-    twin.merge("companies", kept, merged)
+    made = twin.merge("companies", kept, merged)
     time.advance(timedelta(minutes=2))
     changes = rows_of(on, mapping, RecordKind.ACCOUNT, since=Cursor(time.now - timedelta(minutes=4)))
     by_id = rows_of(on, mapping, RecordKind.ACCOUNT, ids=[kept, merged])
     write = on.write([UpdateRecord("k", "companies", merged, {"escalation_flag": True})])[0]
 
-    assert {row.record_id: row.deleted for row in changes} == {kept: False, merged: True}
-    assert [row.record_id for row in by_id if not row.deleted] == [kept]
+    told = {row.record_id: (row.deleted, mapping.merged_into(row)) for row in changes}
+    assert told == {made: (False, None), kept: (True, made), merged: (True, made)}
+    assert [row.record_id for row in by_id if not row.deleted] == [made]
     assert write.result is Result.REJECTED
-    assert f"merged into {kept}" in write.reason
-    assert "escalation_flag" not in twin.record("companies", kept)
+    assert f"merged into {made}" in write.reason
+    assert "escalation_flag" not in twin.record("companies", made)
 
 
 def dispute(rig: Rig, amount: str | None, code: str | None = None) -> Row:

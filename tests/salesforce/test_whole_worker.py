@@ -59,6 +59,7 @@ class Running:
     clock: VirtualClock
     worker: Worker
     store: Store
+    folder: Path
 
     def tick(self) -> CycleReport:
         self.clock.advance(timedelta(minutes=1))
@@ -79,6 +80,11 @@ class Running:
             found = escalations.latest(tx, ConnectorName("salesforce"), AccountId(account))
         assert found is not None
         return found
+
+    def messages(self) -> list[str]:
+        """The headline of each message."""
+        lines = (self.folder / "messages.txt").read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if not line.startswith(" ")]
 
     def refused(self) -> list[str]:
         """The reasons of dead letters."""
@@ -111,7 +117,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
         ports = Ports(clock)
         store = open_state(settings, ports)
         worker = assemble(settings, store, ports)
-        yield Running(twin, clock, worker, store)
+        yield Running(twin, clock, worker, store, tmp_path)
         worker.close()
         store.close()
 
@@ -230,30 +236,74 @@ def test_people_acknowledge_and_untick(running: Running) -> None:
 
 
 @pytest.mark.parametrize("survivor", ["Red", "Green"])
-def test_trap_28_an_escalation_ends_with_its_account_and_the_survivor_has_its_own(
-    running: Running, survivor: str
-) -> None:
+def test_trap_28_an_escalation_goes_on_at_the_account_that_a_merge_kept(running: Running, survivor: str) -> None:
     twin = running.twin
     kept, lost = (twin.put("Account", Name=name, Health__c="Green") for name in ("PT Tinggal", "PT Hilang"))
     running.tick()
     twin.edit(kept, Health__c=survivor)
-    twin.edit(lost, Health__c="Red")
-    case = twin.put("Case", AccountId=lost, Subject="Kami berhenti", Status="New", Type="Churn")
+    twin.put("Case", AccountId=lost, Subject="Surat hukum", Status="New", Type="Legal")
     running.tick()
+    before = running.last(lost)
     twin.merge(kept, lost)
-    for _ in range(4):
-        running.tick()
+    running.tick()
     ended, lives = running.last(lost), running.last(kept)
+    records = {each["Key__c"][:18]: each for each in twin.records("Escalation__c")}
+    notes = {each["Name"]: each for each in twin.records("Escalation_Note__c")}
 
-    assert twin.record(case)["AccountId"] == kept
-    assert (ended.open, ended.outcome, ended.outcome_note) == (
-        False,
-        Outcome.ACCOUNT_REMOVED,
-        "the account was removed from the CRM",
-    )
-    assert lives.open
-    assert lives.id != ended.id
-    assert set(running.flagged()) == {kept}
+    assert (ended.outcome, ended.outcome_note) == (Outcome.DUPLICATE, f"merged into PT Tinggal ({kept})")
+    assert (lives.level, lives.clock.due_at) == (before.level, before.clock.due_at)
+    assert running.flagged() == {kept: "L3"}
+    assert (records[lost]["Escalated__c"], records[lost]["Escalation_Status__c"]) == (False, "duplicate")
+    assert (records[kept]["Escalated__c"], records[kept]["Escalation_Level__c"]) == (True, "L3")
+    assert {each["Account__c"] for each in (*records.values(), *notes.values())} == {kept}
+    assert f"merged into PT Tinggal ({kept})" in notes["Escalation L3: Closed"]["Body__c"]
+    assert f"PT Hilang ({lost}) was merged" in "".join(each["Body__c"] for each in notes.values())
+    assert running.refused() == []
+
+
+def test_trap_28_cases_follow_a_merge_at_once_although_their_stamps_stand_still(running: Running) -> None:
+    """Neither account had enough for an escalation; together they do."""
+    twin = running.twin
+    kept, lost = (twin.put("Account", Name=name, Health__c="Green") for name in ("PT Tinggal", "PT Hilang"))
+    for account in (kept, lost):
+        twin.put("Dispute__c", Account__c=account, Amount__c=Decimal(6_000_000), Status__c="Open")
+    running.tick()
+    before = running.flagged()
+    twin.merge(kept, lost, restamp=False)
+    running.tick()
+
+    assert before == {}
+    assert running.flagged() == {kept: "L2"}
+
+
+def test_trap_28_a_merge_tells_each_end_and_each_beginning_once(running: Running) -> None:
+    twin = running.twin
+    kept, lost = (twin.put("Account", Name=name, Health__c="Green") for name in ("PT Tinggal", "PT Hilang"))
+    twin.put("Case", AccountId=lost, Subject="Surat hukum", Status="New", Type="Legal")
+    running.tick()
+    told = len(running.messages())
+    twin.merge(kept, lost)
+    for _ in range(12):
+        running.tick()
+    news = running.messages()[told:]
+
+    assert sorted(news) == [
+        "message to Escalation Worker: L3 - PT Tinggal - restricted",
+        "reply to Escalation Worker: Closed - PT Hilang - restricted",
+    ]
+    assert len(twin.records("Escalation_Note__c")) == 3
+    assert running.calls() == 1
+
+
+def test_trap_28_an_account_that_was_deleted_for_good_ends_its_escalation(running: Running) -> None:
+    twin = running.twin
+    gone = twin.put("Account", Name="PT Hilang", Health__c="Red")
+    running.tick()
+    twin.remove(gone)
+    running.tick()
+    ended = running.last(gone)
+
+    assert (ended.outcome, ended.outcome_note) == (Outcome.ACCOUNT_REMOVED, "the account was removed from the CRM")
     assert running.refused() == []
 
 

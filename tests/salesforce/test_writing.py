@@ -359,11 +359,43 @@ def test_trap_28_writes_follow_an_account_that_was_merged(
     org.put("Account", A, IsDeleted=True, MasterRecordId=B)
     results = connector.write([flag(mapping, A), note(A), task(A)])
     (made,) = org.records["Task"].values()
+    (kept,) = org.records["Escalation__c"].values()
 
-    assert [each.result for each in results] == [Result.APPLIED] * 3
-    assert org.records["Account"][B]["Escalated__c"] is True
+    assert [each.done for each in results] == [True] * 3
     assert notes(org)[0]["Account__c"] == B
     assert made["WhatId"] == B
+    assert (kept["Account__c"], kept["Key__c"].partition("-")[0]) == (B, A)
+
+
+def test_trap_28_the_flag_of_a_merged_account_goes_into_its_escalation_and_never_into_the_other_account(
+    org: Org, connector: SalesforceConnector, mapping: CrmMapping
+) -> None:
+    fill(org, 3)
+    connector.write([flag(mapping, A), note(A)])
+    org.put("Account", B, **{name: org.records["Account"][A][name] for name in ("Escalated__c", "Escalation_Level__c")})
+    org.put("Account", A, IsDeleted=True, MasterRecordId=B)
+    closed = connector.write([flag(mapping, A, "k2", Flag(status="duplicate"), expect=FLAG)])
+    again = connector.write([flag(mapping, A, "k3", Flag(status="duplicate"), expect=FLAG)])
+    (kept,) = org.records["Escalation__c"].values()
+
+    assert [each.done for each in (*closed, *again)] == [True, True]
+    assert org.records["Account"][B]["Escalated__c"] is True
+    assert (kept["Escalated__c"], kept["Escalation_Status__c"], kept["Account__c"]) == (False, "duplicate", B)
+    assert (kept["Escalation_Level__c"], kept["Escalation_Reason__c"]) == ("L2", "why")
+
+
+def test_trap_28_an_org_without_the_status_duplicate_shows_a_merged_one_as_resolved(
+    org: Org, connector: SalesforceConnector, mapping: CrmMapping
+) -> None:
+    fill(org, 3)
+    status = org.fields["Escalation__c"]["Escalation_Status__c"]
+    status["picklistValues"] = [each for each in status["picklistValues"] if each["value"] != "duplicate"]
+    connector.write([flag(mapping, A)])
+    org.put("Account", A, IsDeleted=True, MasterRecordId=B)
+    connector.write([flag(mapping, A, "k2", Flag(status="duplicate"))])
+    (kept,) = org.records["Escalation__c"].values()
+
+    assert kept["Escalation_Status__c"] == "resolved"
 
 
 def test_trap_28_a_deleted_account_is_named(org: Org, connector: SalesforceConnector, mapping: CrmMapping) -> None:

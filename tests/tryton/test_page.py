@@ -76,6 +76,16 @@ class Shop:
     def shows(self, account: int) -> dict[str, Any]:
         return self.rpc("party.party.read", [account], SHOWN)[0]
 
+    def replace(self, lost: int, kept: int) -> None:
+        """What a user does with the wizard of that name."""
+        wizard, _, _ = self.rpc("wizard.party.replace.create")
+        self.rpc("wizard.party.replace.execute", wizard, {"ask": {"source": lost, "destination": kept}}, "replace")
+        self.rpc("wizard.party.replace.delete", wizard)
+
+    def notes_of(self, account: int) -> list[str]:
+        found = self.rpc.search("escalation.note", [["party", "=", account]], ["title"])
+        return [each["title"] for each in found]
+
     def notes(self, accounts: list[int]) -> list[int]:
         """How many notes each account has."""
         found = self.rpc.search("escalation.note", [["party", "in", accounts]], ["party"])
@@ -190,6 +200,21 @@ def test_kill_9_between_the_writes_leaves_exactly_one_note(shop: Shop, worker: W
     wait_until(lambda: shop.notes(accounts) == [1] * len(accounts), "the remaining notes", seconds=90)
     wait_until(lambda: all(shop.shows(each)["escalated"] for each in accounts), "the remaining flags")
     wait_until(lambda: "each exactly once, every flag stands" in audited(worker), "a clean audit", pause=2)
+
+
+def test_an_escalation_goes_on_at_the_party_that_replaced_another(shop: Shop, worker: Worker) -> None:
+    """Tryton moves a complaint without a trace in its stamp; the worker asks for it at once."""
+    kept, lost = (shop.account(name) for name in ("PT Bersama", "PT Bersama (ganda)"))
+    shop.complaint(lost, "Surat kuasa hukum", LETTER)
+    wait_until(lambda: shop.shows(lost)["escalated"], "the escalation of the one that goes away")
+    due = shop.shows(lost)["escalation_due_at"]
+    before = len(shop.notes_of(lost))
+    shop.replace(lost, kept)
+
+    wait_until(lambda: shop.shows(kept)["escalated"], "the escalation of the one that stays")
+    wait_until(lambda: len(shop.notes_of(kept)) == before + 2, "its end there and its beginning here, in a note each")
+    assert shop.shows(kept)["escalation_due_at"] == due
+    assert shop.notes_of(lost) == []
 
 
 def audited(worker: Worker) -> str:

@@ -115,14 +115,23 @@ def test_what_is_archived_is_gone_but_for_those_who_ask_for_the_archive(portal, 
     assert hubspot("GET", f"{NEW}/companies").json()["results"] == []
 
 
-def test_a_merged_record_answers_as_the_one_it_went_into(portal, hubspot, company):
-    other, ticket = portal.put("companies", name="Beta"), portal.put("tickets", subject="x", hs_pipeline_stage="1")
+def test_two_merged_records_answer_as_the_new_one_that_was_made_of_them(portal, hubspot, company):
+    source = "Developer changelog, Updated merge functionality for contacts and companies"
+    other, ticket = portal.put("companies", name="Beta", city="Bandung"), portal.put("tickets", subject="x")
     portal.associate("tickets", ticket, "companies", other)
     body = {"primaryObjectId": company, "objectIdToMerge": other}
 
-    assert hubspot("POST", f"{OLD}/companies/merge", body).json()["properties"]["hs_merged_object_ids"] == other
-    assert hubspot("GET", f"{NEW}/companies/{other}").json()["id"] == company
-    assert portal.linked("tickets", ticket, "companies") == [company]
+    made = hubspot("POST", f"{NEW}/companies/merge", body).json()
+    both = {"inputs": [{"id": company}, {"id": other}], "properties": ["name"], "propertiesWithHistory": []}
+    read = hubspot("POST", f"{NEW}/companies/batch/read", both).json()["results"]
+
+    assert made["id"] not in (company, other), source
+    assert made["properties"]["hs_merged_object_ids"] == f"{company};{other}", source
+    assert (made["properties"]["name"], made["properties"]["city"]) == ("Alfa", "Bandung"), "the other fills gaps only"
+    assert hubspot("GET", f"{NEW}/companies/{other}").json()["id"] == made["id"], source
+    assert {each["id"] for each in read} == {made["id"]}, source
+    assert portal.linked("tickets", ticket, "companies") == [made["id"]], source
+    assert portal.linked("companies", other, "tickets") == [], "associations are read by the new id only"
 
 
 def written(portal, hubspot, kind, *, types=190, to=None, **properties):

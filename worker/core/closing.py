@@ -54,7 +54,7 @@ def close(turn: Turn, outcome: Outcome, note: str, actor: str, *, said: Override
     seen = frozenset(signal.fingerprint for signal in turn.assessment.signals)
     present = seen - turn.hushed
     kept = turn.escalation.dismissed
-    if turn.view.complete and turn.assessment.complete:
+    if turn.view.complete and turn.assessment.complete and not turn.view.account.deleted:
         kept = still_there(kept, seen)
     turn.settle()
     turn.change(
@@ -72,6 +72,16 @@ def close(turn: Turn, outcome: Outcome, note: str, actor: str, *, said: Override
     because = f"{outcome.value.replace('_', ' ')}: {note}" if note else outcome.value.replace("_", " ")
     turn.tell(Event.RESOLVED, because, actor, asks=tuple(_afterwards(turn, outcome, actor)))
     _propose(turn)
+
+
+def end_with_account(turn: Turn) -> None:
+    """The account is gone: into another one, where it goes on, or for good."""
+    heir, name = turn.view.account.merged_into, turn.view.survivor
+    if heir is None:
+        close(turn, Outcome.ACCOUNT_REMOVED, "the account was removed from the CRM", WORKER)
+        return
+    turn.change(merged_into=heir)
+    close(turn, Outcome.DUPLICATE, f"merged into {name} ({heir})" if name else f"merged into {heir}", WORKER)
 
 
 def _other(note: str) -> str:

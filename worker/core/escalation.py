@@ -142,6 +142,8 @@ class Escalation:
     which its evidence went or came back lately; `flapping` holds it open. `document_asked` counts how often the CSM was
     asked for the open fields of the issue document, `document_at` is when to ask again. `post_mortems` are those that
     nobody was reminded of yet, of earlier escalations too.
+    `merged_into`: it ended because its account went into that one; `took_over` are those of merged accounts that go on
+    in this one.
     `raised_to` is the level that a person or the ladder set; `levelled_for` the evidence that a person knew then: it
     does not raise the level again.
     """
@@ -187,6 +189,8 @@ class Escalation:
     duplicate_of: str = ""
     customer_confirmed: bool = False
     post_mortems: tuple[PostMortem, ...] = ()
+    merged_into: AccountId | None = None
+    took_over: tuple[EscalationId, ...] = ()
 
     @property
     def open(self) -> bool:

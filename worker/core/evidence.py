@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from worker.core.escalation import Escalation
 from worker.core.money import Conversion, Money
 from worker.core.records import (
     Account,
@@ -104,6 +105,15 @@ class TextHit:
 
 
 @dataclass(frozen=True, slots=True)
+class Legacy:
+    """What an account left that was merged into this one: its name and its latest escalation."""
+
+    account: AccountId
+    name: str
+    escalation: Escalation
+
+
+@dataclass(frozen=True, slots=True)
 class AccountView:
     """Everything that one decision may look at.
 
@@ -111,6 +121,7 @@ class AccountView:
     reads behind this view is stale or failed: then nothing may be cleared (I12). `read_at` is when the worker last
     read the account from the CRM. `asked` are the fingerprints of questions that somebody was asked already. `silences`
     are those that have not ended; `alike` the escalations that lately ended with the root cause that stands in the CRM.
+    `merged` is what accounts left that were merged into this one; `survivor` names the one that it went into itself.
     """
 
     account: Account
@@ -123,6 +134,8 @@ class AccountView:
     asked: frozenset[str] = frozenset()
     silences: tuple[Silence, ...] = ()
     alike: tuple[PastCause, ...] = ()
+    merged: tuple[Legacy, ...] = ()
+    survivor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from worker.core.clock import start_clock
 from worker.core.flapping import flipped, mind_flapping
 from worker.core.ladder import activity
+from worker.core.merging import Estate, estate, go_on_as, origin, together
 from worker.core.model import (
     AccountView,
     Assessment,
@@ -37,37 +38,53 @@ def start(
     """The turn that opens an escalation, None where there is nothing to open one for."""
     if view.account.deleted:
         return None
-    dismissed = frozenset() if last is None else last.dismissed
+    left = estate(view, last)
+    dismissed = left.dismissed if last is None else last.dismissed | left.dismissed
     fresh = _held_long_enough(fresh_signals(assessment, dismissed, hushed), policy, now)
-    by_hand = _ticked_by_hand(last, observed)
-    if not fresh and not by_hand:
+    by_hand = not left.going_on and _ticked_by_hand(last, observed)
+    if not fresh and not by_hand and not left.going_on:
         return None
     level, occurred = _level(fresh, observed, now, by_hand=by_hand)
     clock = start_clock(level, occurred, now, policy, assessment.segment)
-    name = _name(view, last, fresh)
+    name = _name(view, last, fresh, left)
     turn = Turn(blank(name, view, assessment, clock, policy, now), view, assessment, policy, now, hushed)
-    turn.change(dismissed=dismissed, reasons=tuple(reason_of(signal, now) for signal in fresh))
+    took_over = left.known if last is None else (*last.took_over, *left.known)
+    turn.change(dismissed=dismissed, reasons=tuple(reason_of(signal, now) for signal in fresh), took_over=took_over)
     if by_hand:
         by_person = reason_by_hand(view.account.id, now)
         turn.change(reasons=(*turn.escalation.reasons, by_person), raised_to=level)
     turn.move(level, occurred)
-    _begin(turn, last, fresh, by_hand=by_hand)
+    news = " ".join((*_carry_on(turn, left, fresh), *_news(turn, fresh, by_hand=by_hand)))
+    _begin(turn, last, news, back=last is not None and _comes_back(fresh, last, policy, now))
     return turn
 
 
-def _begin(turn: Turn, last: Escalation | None, fresh: Sequence[Signal], *, by_hand: bool) -> None:
+def _carry_on(turn: Turn, left: Estate, fresh: Sequence[Signal]) -> tuple[str, ...]:
+    """Go on where merged accounts' escalations stood, unless what is here asks for more. Returns from where it came."""
+    if not left.going_on:
+        return ()
+    first, reasons = left.going_on[0].escalation, together(left.going_on)
+    known = frozenset(reason.fingerprint for reason in reasons)
+    more = [signal for signal in fresh if not covered(signal.fingerprint, known)]
+    if max((signal.level for signal in more), default=Level.L1) <= first.level:
+        go_on_as(turn, first)
+    opened_at = min(each.escalation.opened_at for each in left.going_on)
+    turn.change(reasons=(*reasons, *(reason_of(signal, turn.now) for signal in more)), opened_at=opened_at)
+    return (origin(left.going_on),)
+
+
+def _begin(turn: Turn, last: Escalation | None, news: str, *, back: bool) -> None:
     """Tell it, as new or as the old story, and take over what the last one left."""
     policy, now = turn.policy, turn.now
-    again = last is not None and _comes_back(fresh, last, policy, now)
     turn.change(
         activity=activity(turn.view) if turn.view.complete and turn.assessment.complete else "",
         document_asked=1,
         document_at=now + policy.document.remind_every,
         post_mortems=() if last is None else last.post_mortems,
-        reopened_from=last.id if again and last is not None else None,
-        flips=flipped(last, policy.flapping, now) if again and last is not None else (),
+        reopened_from=last.id if back and last is not None else None,
+        flips=flipped(last, policy.flapping, now) if back and last is not None else (),
     )
-    turn.tell(Event.REOPENED if again else Event.OPENED, _news(fresh, by_hand=by_hand))
+    turn.tell(Event.REOPENED if back else Event.OPENED, news)
     mind_flapping(turn)
 
 
@@ -78,9 +95,9 @@ def _level(fresh: Sequence[Signal], observed: Observed, now: datetime, *, by_han
     return level, min((signal.occurred_at for signal in fresh if signal.level is level), default=now)
 
 
-def _name(view: AccountView, last: Escalation | None, fresh: Sequence[Signal]) -> EscalationId:
+def _name(view: AccountView, last: Escalation | None, fresh: Sequence[Signal], left: Estate) -> EscalationId:
     """Not of the time: a worker that lost its state finds the same name, and by it the notes that it wrote."""
-    seed = "|".join((view.account.id, last.id if last else "", *sorted(s.fingerprint for s in fresh)))
+    seed = "|".join((view.account.id, last.id if last else "", *sorted(s.fingerprint for s in fresh), *left.known))
     return EscalationId(f"esc_{hashlib.sha256(seed.encode()).hexdigest()[:20]}")
 
 
@@ -104,9 +121,12 @@ def waits_until(
     return min((at for at in held if at > now), default=None)
 
 
-def _news(fresh: Sequence[Signal], *, by_hand: bool) -> str:
-    said = [signal.detail for signal in fresh]
-    return " ".join([*said, *(["A person set the flag in the CRM."] if by_hand else [])])
+def _news(turn: Turn, fresh: Sequence[Signal], *, by_hand: bool) -> Iterator[str]:
+    """What speaks for it, besides what came along from a merged account."""
+    here = frozenset(reason.fingerprint for reason in turn.escalation.reasons if reason.since == turn.now)
+    yield from (signal.detail for signal in fresh if signal.fingerprint in here)
+    if by_hand:
+        yield "A person set the flag in the CRM."
 
 
 def _ticked_by_hand(last: Escalation | None, observed: Observed) -> bool:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from worker.core.closing import close, remind_of_post_mortems
+from worker.core.closing import end_with_account, remind_of_post_mortems
 from worker.core.completeness import mind_document, next_reminder
 from worker.core.flapping import calm_at
 from worker.core.ladder import next_tick, tick
+from worker.core.merging import take_over
 from worker.core.model import (
     AccountView,
     Assessment,
     Decision,
     Escalation,
     Observed,
-    Outcome,
     Signal,
     Silence,
     Status,
@@ -28,7 +28,7 @@ from worker.core.people import cover_absence, heed_flag, heed_override, next_abs
 from worker.core.policy import Policy
 from worker.core.questions import ask
 from worker.core.silences import hushed
-from worker.core.turn import WORKER, Turn, ensure, fresh_signals, still_there
+from worker.core.turn import Turn, ensure, fresh_signals, still_there
 from worker.core.weighing import weigh
 
 Held = tuple[tuple[Silence, Signal], ...]
@@ -85,9 +85,9 @@ def _turn(
 def _go_on(turn: Turn, observed: Observed) -> None:
     """An open escalation: people first, then the evidence, then the clocks."""
     if turn.view.account.deleted:
-        close(turn, Outcome.ACCOUNT_REMOVED, "the account was removed from the CRM", WORKER)
+        end_with_account(turn)
         return
-    steps = (heed_override, cover_absence, weigh, tick, mind_document, remind_of_post_mortems)
+    steps = (take_over, heed_override, cover_absence, weigh, tick, mind_document, remind_of_post_mortems)
     if observed.pending is None:
         heed_flag(turn, observed.flag)
     for step in steps:
@@ -97,7 +97,7 @@ def _go_on(turn: Turn, observed: Observed) -> None:
 
 def _at_rest(turn: Turn) -> Turn:
     """Nothing is open: forget dismissals whose evidence is gone, and remind of a look back that is due."""
-    if turn.view.complete and turn.assessment.complete:
+    if turn.view.complete and turn.assessment.complete and not turn.view.account.deleted:
         present = frozenset(signal.fingerprint for signal in turn.assessment.signals)
         turn.change(dismissed=still_there(turn.escalation.dismissed, present))
     remind_of_post_mortems(turn)
@@ -109,7 +109,9 @@ def _shows(turn: Turn, current: Escalation | None, observed: Observed) -> bool:
     if turn.escalation.open:
         return True
     was_open = current is not None and current.open
-    return not turn.view.account.deleted and (was_open or observed.flag.escalated)
+    if turn.view.account.deleted:
+        return was_open and turn.escalation.merged_into is not None
+    return was_open or observed.flag.escalated
 
 
 def _unjudged(turn: Turn) -> bool:

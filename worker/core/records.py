@@ -183,6 +183,7 @@ class Account:
     """A customer. `churn_signals` are structured signs from CRM fields, such as a cancellation request.
 
     `churned_on` is when the customer left, where the CRM says so: what an escalation's outcome is checked against.
+    `merged_into` is the account that a deleted one went into, where the CRM says so.
     """
 
     id: AccountId
@@ -203,7 +204,13 @@ class Account:
     modified_at: datetime | None = None
     parent_id: AccountId | None = None
     deleted: bool = False
+    merged_into: AccountId | None = None
     extra: Mapping[str, str | int | bool | Decimal | None] = field(default_factory=dict)
+
+    @property
+    def page(self) -> AccountId | None:
+        """On whose page notes about it stand: its own, or that of the account that it was merged into, or nowhere."""
+        return self.merged_into if self.deleted else self.id
 
     def has_left(self, on: date) -> bool:
         """Whether the customer is gone by that day."""

@@ -22,6 +22,7 @@ from worker.core.model import (
     Level,
     Notify,
     Observed,
+    Outcome,
     Person,
     RecordKind,
     Role,
@@ -58,7 +59,7 @@ NOTED = frozenset(
         Event.RESOLVED,
     }
 )
-"""The events that are worth a note on the account's page."""
+"""The events that are worth a note on the account's page, as long as there is one."""
 
 HANDED_OVER = frozenset({Event.OPENED, Event.REOPENED, Event.RAISED, Event.LOWERED, Event.BUMPED, Event.OWNER_CHANGED})
 """The events with which somebody else has to take over."""
@@ -122,7 +123,7 @@ class Turn:
         number = self.escalation.event_no + 1
         self.change(event_no=number)
         self.trail.append(TrailEntry(event, number, self.now, actor, because, self.escalation.level))
-        if event in NOTED:
+        if event in NOTED and self.view.account.page is not None:
             self.effects.append(AddNote(event, number))
         for ask in (*asks, *self._asks_of(event)):
             assignee = ask.of or self.escalation.owner
@@ -139,7 +140,9 @@ class Turn:
             self.effects.append(Notify(event, number, to or cc, cc if to else ()))
 
     def _asks_of(self, event: Event) -> tuple[Ask, ...]:
-        """What goes with every change of hands: the answer from the owner, word to the customer from the CSM."""
+        """What goes with a change of hands, unless somebody has it in hand: an answer, and word to the customer."""
+        if self.escalation.status is not Status.OPEN:
+            return ()
         asks: list[Ask] = []
         account, due_at = self.view.account, self.escalation.clock.due_at
         if event in HANDED_OVER:
@@ -254,7 +257,8 @@ def fresh_signals(
 def desired_flag(escalation: Escalation) -> Flag:
     """What the CRM must show. Times are whole seconds; a due time is rounded up, never early."""
     if not escalation.open:
-        return Flag(status=Status.RESOLVED.value)
+        merged = escalation.merged_into is not None
+        return Flag(status=Outcome.DUPLICATE.value if merged else Status.RESOLVED.value)
     return Flag(
         escalated=True,
         level=escalation.level,

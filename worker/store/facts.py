@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, exists, func, select
 
 from worker.core.model import AccountId, BugKey, ConnectorName, RecordKind
 from worker.store.codec import instant, micros
-from worker.store.schema import fact
+from worker.store.schema import dirty, fact
 from worker.store.statements import add_rows, driver_rows, listed
 
 _newer = fact.alias("newer")
@@ -47,7 +47,7 @@ _VERSIONS = select(*_SEEN).where(_OF_CONNECTOR, _THE_ACCOUNT).order_by(fact.c.se
 _ATTACHED = select(*_SEEN).where(_OF_CONNECTOR, _OF_ACCOUNT, _IS_NEWEST).order_by(fact.c.kind, fact.c.record_id)
 _HISTORY = (
     select(*_SEEN)
-    .where(_OF_CONNECTOR, _THE_ACCOUNT | _OF_ACCOUNT)
+    .where(_OF_CONNECTOR, _THE_ACCOUNT | and_(_OF_ACCOUNT, fact.c.kind != "account"))
     .order_by(fact.c.seen_at, fact.c.kind, fact.c.record_id, fact.c.seq)
 )
 _WHOLE_PAST = select(*_SEEN).where(_OF_CONNECTOR).order_by(fact.c.kind, fact.c.record_id, fact.c.seq)
@@ -66,6 +66,16 @@ _ACCOUNT_COUNT = select(func.count(func.distinct(fact.c.record_id))).where(_OF_C
 _FIRST_SEEN = select(func.min(fact.c.seen_at)).where(_OF_CONNECTOR, fact.c.kind == "account").group_by(fact.c.record_id)
 _RESTED_ON = select(fact.c.kind, fact.c.record_id).where(
     _OF_CONNECTOR, fact.c.gone == 0, listed(fact.c.account_id, "accounts"), _IS_NEWEST
+)
+_GONE_TO_DECIDE = select(dirty.c.account_id).where(
+    dirty.c.connector == bindparam("connector"),
+    exists().where(
+        fact.c.connector == dirty.c.connector,
+        fact.c.kind == "account",
+        fact.c.record_id == dirty.c.account_id,
+        fact.c.gone == 1,
+        _IS_NEWEST,
+    ),
 )
 _NEWEST = select(fact).where(_OF_KIND, listed(fact.c.record_id, "ids"), _IS_NEWEST)
 
@@ -154,7 +164,10 @@ def account_facts(tx: Connection, connector: ConnectorName, account_id: AccountI
 
 
 def attached_facts(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[Fact]:
-    """The newest versions of the cases and disputes that belong to the account now, oldest record first."""
+    """The newest versions of what belongs to the account now: cases, disputes, and accounts that were merged into it.
+
+    By kind, the oldest record first.
+    """
     wanted = {"connector": connector, "account_id": account_id}
     return [_fact(row) for row in tx.execute(_ATTACHED, wanted)]
 
@@ -222,6 +235,11 @@ def newest_by_kind(
     for kind, record_id in tx.execute(_RESTED_ON, {"connector": connector, "accounts": wanted}):
         found.setdefault(RecordKind(kind), []).append(record_id)
     return found
+
+
+def gone_to_decide(tx: Connection, connector: ConnectorName) -> list[AccountId]:
+    """The accounts that are deleted or merged away, and marked to be decided."""
+    return [AccountId(row[0]) for row in tx.execute(_GONE_TO_DECIDE, {"connector": connector})]
 
 
 def mark_gone(

@@ -65,7 +65,7 @@ DROP TABLE record_before;
 STANDARD_FIELDS: Mapping[str, tuple[str, ...]] = {
     "account": (
         *("name", "owner_id", "manager_id", "arr", "arr_currency", "health", "health_score", "health_as_of", "tier"),
-        *("renewal_on", "churned_on", "churn_signals", "language", "parent_id", "industry", "city"),
+        *("renewal_on", "churned_on", "churn_signals", "language", "parent_id", "merged_into", "industry", "city"),
     ),
     "case": (
         *("account_id", "subject", "text", "author", "channel", "category", "priority", "status", "reporter"),

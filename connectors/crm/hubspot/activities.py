@@ -29,6 +29,7 @@ KEY = "escalation_key"
 """The unique property of notes and tasks, where the portal has it."""
 
 _REMEMBERED = 10_000
+_MERGED = "hs_merged_object_ids"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +168,15 @@ class Activities:
 
     def _activities_of(self, kind: Kind, accounts: Sequence[str]) -> Sequence[str]:
         """The notes or tasks on the companies' pages, or on their anchor tickets, newest first."""
-        source, owners = "companies", [each for each in accounts if each.isdecimal()]
+        source, owners = "companies", self._standing([each for each in accounts if each.isdecimal()])
         if self._client.options.anchor is Anchor.TICKET:
             source, owners = "tickets", list(known_anchors(self._client, owners).values()) if owners else []
         found = linked(self._client, source, kind.object_type, owners) if owners else {}
         return sorted({each for ids in found.values() for each in ids}, key=int, reverse=True)
+
+    def _standing(self, companies: Sequence[str]) -> list[str]:
+        """The companies, or what merges made of them: under its old id none shows what hangs on it."""
+        return [each.id for each in read_all(self._client, "companies", companies, [_MERGED])]
 
 
 def _repeatable(result: WriteResult) -> WriteResult:

@@ -13,7 +13,7 @@ from connectors.crm.hubspot.client import Client
 from connectors.crm.hubspot.fetching import read_all
 from connectors.crm.hubspot.links import linked, plural
 from connectors.crm.hubspot.portal import Portal
-from connectors.crm.hubspot.rows import Record, Wanted, merged_ids
+from connectors.crm.hubspot.rows import MERGED_INTO, Record, Wanted, merged_ids
 
 
 class Merger(Generic[R]):
@@ -48,10 +48,13 @@ class Merger(Generic[R]):
         return all(record.properties.get(name) in values for name, values in self._only.items())
 
     def _gone(self, record: Record) -> Iterator[R]:
-        """Records that were merged into this one exist no more under their own ids."""
+        """Records that were merged into this one exist no more under their own ids.
+
+        HubSpot makes a new record of two, with an id of its own: both of them are told as gone.
+        """
         if self._changes or self._query.ids is not None:
             for key in merged_ids(record):
-                yield self._plan.row(self._own(key, record, gone=True))
+                yield self._plan.row({**self._own(key, record, gone=True), MERGED_INTO: record.id})
 
     def _own(self, key: str, record: Record, *, gone: bool) -> dict[str, object]:
         modified = record.properties.get(self._plan.modified_name) or record.updated_at

@@ -2,7 +2,8 @@
 
 `hubspot_owner_id.name`, `.email` and `.active` are of the owner that any property names;
 `hs_pipeline_stage.ticketState` is of the stage's definition; `associations.company` is the id of the primary company,
-and `associations.contact.jobtitle` a property of the primary contact.
+and `associations.contact.jobtitle` a property of the primary contact. `merged_into` is the id under which HubSpot
+answers for a record that was merged away.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import Generic
 import msgspec
 
 from connectors.base import BadRow, R
+
+MERGED_INTO = "merged_into"
+"""The name under which a mapping finds the id of the record that one was merged into; no property of HubSpot's."""
 
 _ASSOCIATIONS = "associations"
 _STAGE = "hs_pipeline_stage"
@@ -107,7 +111,7 @@ def _reference(name: str) -> Reference:
 def base_of(name: str) -> str:
     """The property that a name of the mapping rests on; empty for associations and what every record has."""
     first = name.partition(".")[0]
-    return "" if first in (_ASSOCIATIONS, "archived") else first
+    return "" if first in (_ASSOCIATIONS, "archived", MERGED_INTO) else first
 
 
 def records(raws: Sequence[msgspec.Raw]) -> tuple[list[Record], list[BadRow]]:

@@ -22,6 +22,7 @@ _CAPABILITIES = Capabilities(
     conditional=True,
     finds=True,
     grouped=True,
+    records=True,
     settle=timedelta(seconds=10),  # what it wrote itself it reads at once
     overlap=timedelta(0),
     late_overlap=timedelta(minutes=20),

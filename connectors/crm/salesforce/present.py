@@ -44,6 +44,11 @@ class Present:
     tasks: dict[str, str] = field(default_factory=dict)
     users: dict[str, str] = field(default_factory=dict)
 
+    def merged(self, record_id: str) -> Account | None:
+        """The account as it went away, where it was merged into another one."""
+        found = self.accounts.get(record_id)
+        return found if found is not None and found.deleted and found.master else None
+
     def account(self, record_id: str) -> Account | None:
         """The account, or the one that it was merged into."""
         found = self.accounts.get(record_id)

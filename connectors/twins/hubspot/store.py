@@ -17,6 +17,7 @@ from connectors.twins.hubspot.standard import opposite
 from connectors.twins.hubspot.values import iso
 from connectors.twins.web import Clock
 
+MERGED = "hs_merged_object_ids"
 FIRST_ID = 9_007_199_254_740_993
 """Ids start beyond what a float can hold."""
 _NOW = timedelta(0)
@@ -126,7 +127,8 @@ class Store:
     def with_value(self, of: ObjectType, name: str, value: str) -> Record | None:
         """The record that holds a value of a unique property; the latest commits count at once."""
         for record in self.of_type[of.name].values():
-            if not record.newest.archived and record.newest.values.get(name) == value:
+            standing = not record.newest.archived and not record.merged_into
+            if standing and record.newest.values.get(name) == value:
                 return record
         return None
 
@@ -143,6 +145,21 @@ class Store:
         seen = self.clock() - self.link_lag
         found = self._links[of.name, record_id]
         return [each for each in found if each.kind.to == to.name and (each.since <= seen or not self.link_lag)]
+
+    def merge(self, primary: Record, other: Record) -> Record:
+        """Make a new record of two. Its creation date is the older one's; what hung on them hangs on it."""
+        both = (primary, other)
+        said = [{name: value for name, value in each.newest.values.items() if value} for each in reversed(both)]
+        values = {**said[0], **said[1]}
+        gone = [one for each in both for one in (each.newest.values.get(MERGED, ""), each.record_id) if one]
+        ours = {name: min(each[name] for each in said) for name in ("createdate", "hs_createdate")}
+        for name in ("hs_object_id", primary.of.stamp):
+            values.pop(name, None)
+        made = self.insert(primary.of, {**values, **ours, MERGED: ";".join(gone)})
+        for each in both:
+            each.merged_into = made.record_id
+            self.move_links(primary.of, each.record_id, made.record_id)
+        return made
 
     def move_links(self, of: ObjectType, from_id: str, to_id: str) -> None:
         """A merge: what hung on one record hangs on another now."""

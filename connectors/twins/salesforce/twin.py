@@ -104,15 +104,20 @@ class SalesforceTwin(HttpTwin):
             with self.lock:
                 self.store.forget(whole(record_id))
 
-    def merge(self, master_id: str, loser_id: str) -> None:
-        """Merge accounts: the loser is deleted and names its master, its children move."""
+    def merge(self, master_id: str, loser_id: str, *, restamp: bool = True) -> None:
+        """Merge accounts: the loser is deleted and names its master, its children move.
+
+        Whether their stamps move with them is not documented; `restamp` False leaves them.
+        """
         master, loser = whole(master_id), whole(loser_id)
         with self.lock:
             for row in list(self.store.rows.values()):
                 moved = [each.name for each in row.of.fields.values() if row.newest.get(each.name.lower()) == loser]
                 references: dict[str, Any] = {name: master for name in moved if name not in ("Id", "MasterRecordId")}
-                if references:
+                if references and restamp:
                     self.edit(row.record_id, **references)
+                elif references:
+                    self.store.recalculate(row.record_id, self._values(row.of, references))
             self.edit(loser, IsDeleted=True, MasterRecordId=master)
             self.edit(master)
 

@@ -223,3 +223,17 @@ class Party(ChangedMixin, metaclass=PoolMeta):
 def _holds(present, wanted):
     """Whether the flag has these values. Empty, missing and false are the same."""
     return all((present[name] or None) == (value or None) for name, value in wanted.items())
+
+
+class Replace(metaclass=PoolMeta):
+    """One party in place of two: what hangs on the other one follows, so that its escalation can go on."""
+
+    __name__ = "party.replace"
+
+    @classmethod
+    def fields_to_replace(cls):
+        """Complaints too: their own module leaves them where nobody would look for them."""
+        followed = [("sale.complaint", "customer"), ("escalation.dispute", "party")]
+        ours = [("escalation.note", "party"), ("escalation.task", "party")]
+        known = super().fields_to_replace()
+        return [*known, *(each for each in (*followed, *ours) if each not in known)]
