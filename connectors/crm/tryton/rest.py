@@ -26,6 +26,7 @@ from connectors.deadline import bounded
 
 _MOST_BYTES = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
+_PASSING = frozenset({408, 423, 425, 429, 503})
 _PARAGRAPH = re.compile(r"<p>(.*?)</p>", re.DOTALL)
 
 
@@ -38,6 +39,11 @@ class Answer:
     said: str = ""
     at: datetime | None = None
     after: timedelta | None = None
+
+    @property
+    def passing(self) -> bool:
+        """Whether it was surely not done, and may be done a little later."""
+        return self.status in _PASSING
 
     @property
     def ok(self) -> bool:
@@ -141,7 +147,7 @@ class Rest:
                 f"Tryton at {self.url} forbids this to the key's user",
                 "put the user into the group 'Escalation Worker'; see deploy/tryton/README.md",
             )
-        if answer.status in (429, 503):
+        if answer.passing:
             raise RetryableError(f"Tryton at {self.url} asks to wait: {answer.said}", after=answer.after)
 
     def _model(self, path: str) -> str:
@@ -187,7 +193,7 @@ class Rest:
             raise NotSentError(_short(error)) from error
         except requests.exceptions.ConnectionError as error:
             raise (NotSentError if "NewConnectionError" in repr(error) else NoAnswerError)(_short(error)) from error
-        except (requests.exceptions.RequestException, ValueError) as error:
+        except (requests.exceptions.RequestException, ValueError, RecursionError) as error:
             raise NoAnswerError(_short(error)) from error
 
     def _content(self, response: requests.Response, began: float) -> bytes:
@@ -209,7 +215,7 @@ class Rest:
             body = json.loads(content, parse_float=Decimal)
             said = str(body.get("message") or "") if isinstance(body, dict) else ""
             return Answer(response.status_code, body, said, at, after)
-        if response.status_code in (200, 201):
+        if 200 <= response.status_code < 300:
             raise NoAnswerError("the answer is not JSON: does another program answer at this address?")
         return Answer(response.status_code, None, _plain(content, response.reason), at, after)
 

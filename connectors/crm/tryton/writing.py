@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from connectors.base import CreateNote, CreateTask, FatalError, Result, UpdateRecord, Value, Write, WriteResult
+from connectors.base import (
+    CreateNote,
+    CreateTask,
+    FatalError,
+    Result,
+    RetryableError,
+    UpdateRecord,
+    Value,
+    Write,
+    WriteResult,
+)
 from connectors.crm.tryton import asking
 from connectors.crm.tryton.rest import Answer, NoAnswerError, NotSentError, Rest
 from connectors.crm.tryton.tagged import said
@@ -63,8 +73,9 @@ class Writer:
         if not account:
             return WriteResult(Result.REJECTED, reason=f"account {account_id} is not there")
         answer = self._rest.post(model, {"key": key, "party": account[0], **values}, [("f", "key")])
-        if answer.ok and isinstance(answer.body, dict):
-            return WriteResult(Result.APPLIED, f"{model},{answer.body.get('id')}")
+        if answer.ok:
+            made = answer.body.get("id") if isinstance(answer.body, dict) else None
+            return _doubtful() if made is None else WriteResult(Result.APPLIED, f"{model},{made}")
         if answer.status == 400:
             there = self._ids(model, [key]).get(key)
             if there:
@@ -89,8 +100,14 @@ class Writer:
     def _ids(self, model: str, keys: Sequence[str]) -> dict[str, list[str]]:
         domain: asking.Domain = [["key", "in", list(keys)]]
         answer = self._rest.get(model, asking.parameters(["key"], domain, ("id",), 2 * len(keys) + 1))
-        if not answer.ok or not isinstance(answer.body, list):
+        if not answer.ok:
             raise FatalError(f"Tryton does not give {model}: {answer.status} {answer.said}", "run `check`")
+        if not isinstance(answer.body, list) or not all(
+            isinstance(each, dict) and "id" in each for each in answer.body
+        ):
+            raise RetryableError(f"Tryton's answer for {model} is not a list of records")
+        if any("key" not in each for each in answer.body):
+            raise FatalError(f"Tryton hides key of {model} from the key's user", _RIGHTS)
         ids: dict[str, list[str]] = {}
         for each in answer.body:
             ids.setdefault(str(each["key"]), []).append(str(each["id"]))
@@ -109,6 +126,10 @@ def _flagged(item: UpdateRecord, body: object) -> WriteResult:
         return WriteResult(Result.ALREADY_APPLIED, item.record_id)
     if result == "conflict":
         return WriteResult(Result.CONFLICT, reason="somebody changed the flag meanwhile")
+    return _doubtful()
+
+
+def _doubtful() -> WriteResult:
     return WriteResult(Result.UNKNOWN, reason="the answer is not understood: is the module's version right?")
 
 
