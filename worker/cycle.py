@@ -78,7 +78,7 @@ class Cycle:
         self._alarms = alarms
         self._keep = keep
         effects = Effects(renderer, outlets, self._gathering)
-        self._pullers = {crm.name: Puller(crm, store, ports, reading) for crm in crms}
+        self._pullers = {crm.name: Puller(crm, store, ports, reading, detector.hits) for crm in crms}
         self._deciders = {
             crm.name: Decider(
                 crm, store, ports, policy, Surveyor(crm, policy, detector, self._settle(crm, patience)), effects

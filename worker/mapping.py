@@ -67,6 +67,8 @@ class CrmMapping:
         ) | {Colour.GREEN.value}
         self._stirring = attrgetter("flag_escalated", "deleted", *(name for name in _STIRRING if name in account))
         self._stamp_marks = {kind: b',"%s":"' % each.modified_field.encode() for kind, each in kinds.items()}
+        objects = [kinds[kind].object_name for kind in (RecordKind.CASE, RecordKind.DISPUTE) if kind in kinds]
+        self.disputes_are_cases = len(objects) > len(set(objects))
         self._flag_fields = {name: account[name].field for name in FLAG_FIELDS}
 
     def query(
@@ -136,6 +138,13 @@ class CrmMapping:
             return False
         said = self._stirring(row)
         return not any(said) or all(value in _SAYS_NOTHING for value in said)
+
+    def surely_quiet(self, kind: RecordKind, row: Row) -> bool:
+        """The same, where a value that is not understood may mean anything."""
+        try:
+            return self.quiet(kind, row)
+        except UnmappableError:
+            return False
 
     def stamp(self, row: Row) -> datetime:
         """When the CRM changed it last, aware UTC."""

@@ -13,13 +13,12 @@ import msgspec
 from sqlalchemy import Connection
 
 from connectors.base import Page, Row
-from worker.core.model import BUILT_IN_TRIGGERS, AccountId, ConnectorName, RecordKind
+from worker.core.model import AccountId, ConnectorName, RecordKind
 from worker.field_readers import UnmappableError
 from worker.mapping import CrmMapping
 from worker.store import facts, progress
 from worker.store.codec import micros
-
-_NOBODYS = "it belongs to no account, so nobody can be escalated: give it one in the CRM"
+from worker.unowned import Hits, Unowned
 
 
 @dataclass(slots=True)
@@ -43,11 +42,12 @@ _NOTHING = _Before({}, {}, first_load=True)
 
 
 class Mirror:
-    """The mirror of one CRM."""
+    """The mirror of one CRM. `hits` reads the texts of cases that belong to no account."""
 
-    def __init__(self, connector: ConnectorName, mapping: CrmMapping) -> None:
+    def __init__(self, connector: ConnectorName, mapping: CrmMapping, hits: Hits | None = None) -> None:
         self._connector = connector
         self._mapping = mapping
+        self._unowned = Unowned(connector, mapping, hits)
 
     def take(self, tx: Connection, kind: RecordKind, page: Page[Row], began: datetime, *, first_load: bool) -> int:
         """Store what is new and mark the accounts that must be decided. Returns how many records changed.
@@ -59,15 +59,15 @@ class Mirror:
         touched = _Touched()
         versions = self._versions(kind, rows, before, touched, began)
         facts.append(tx, self._connector, kind, versions, began)
-        unowned = self._unowned(kind, rows)
+        stored = {version.record_id: version.modified for version in versions}
+        unowned = self._unowned.among(tx, kind, rows, stored.keys())
         if not first_load:
-            read = {row.record_id for row in rows} - unowned
-            stored = {version.record_id: version.modified for version in versions}
+            read = {row.record_id for row in rows} - unowned.keys()
             progress.release_from_quarantine(tx, self._connector, kind, read, stored)
             if kind is RecordKind.ACCOUNT and before.watched:
                 progress.saw_accounts(tx, self._connector, list(before.watched), began)
-        for record_id in unowned:
-            progress.put_in_quarantine(tx, self._connector, kind, record_id, "", _NOBODYS, began)
+        for record_id, reason in unowned.items():
+            progress.put_in_quarantine(tx, self._connector, kind, record_id, "", reason, began)
         self._set_aside(tx, kind, page, began)
         self._mark(tx, touched, began)
         return len(versions)
@@ -120,7 +120,7 @@ class Mirror:
         Returns that one: it is then found with what else belongs to it.
         """
         came_later = last is None and not before.first_load
-        if came_later or row.record_id in before.watched or not self._is_quiet(kind, row):
+        if came_later or row.record_id in before.watched or not self._mapping.surely_quiet(kind, row):
             touched.accounts.add(AccountId(row.record_id))
         heir = self._mapping.merged_into(row)
         touched.accounts.update(() if heir is None else (heir,))
@@ -132,7 +132,7 @@ class Mirror:
         """Mark the accounts that a case or dispute concerns. Returns whose it is, and the bug that it keeps open."""
         own = self._mapping.account_id(kind, row)
         bug_key = self._open_bug(row, last) if kind is RecordKind.CASE else None
-        if own is not None and (own in before.watched or not self._is_quiet(kind, row)):
+        if own is not None and (own in before.watched or not self._mapping.surely_quiet(kind, row)):
             touched.accounts.add(own)
         if last is not None:
             touched.accounts.update(AccountId(each) for each in (last.account_id, own) if each)
@@ -148,26 +148,6 @@ class Mirror:
         except UnmappableError:
             return None if last is None else last.bug_key
         return key if is_open else None
-
-    def _is_quiet(self, kind: RecordKind, row: Row) -> bool:
-        try:
-            return self._mapping.quiet(kind, row)
-        except UnmappableError:
-            return False
-
-    def _unowned(self, kind: RecordKind, rows: Sequence[Row]) -> frozenset[str]:
-        """Records that ask for an escalation and belong to no account.
-
-        They are set aside without a stamp: where giving a case its account does not move it, it is released as well.
-        """
-        if kind is RecordKind.ACCOUNT:
-            return frozenset()
-        nobodys = (row for row in rows if self._mapping.account_id(kind, row) is None)
-        return frozenset(row.record_id for row in nobodys if self._asks(kind, row))
-
-    def _asks(self, kind: RecordKind, row: Row) -> bool:
-        filed = kind is RecordKind.DISPUTE or self._mapping.category(row) in BUILT_IN_TRIGGERS
-        return filed and not self._is_quiet(kind, row)
 
     def _set_aside(self, tx: Connection, kind: RecordKind, page: Page[Row], began: datetime) -> None:
         for bad in page.bad:

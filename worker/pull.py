@@ -24,6 +24,7 @@ from worker.rehoming import Rehoming
 from worker.store import escalations, facts, progress
 from worker.store.codec import micros
 from worker.store.database import Store, StoreBusyError, StoreError
+from worker.unowned import Hits
 from worker.wiring import Crm
 
 
@@ -65,12 +66,12 @@ class _Plan:
 class Puller:
     """Brings the mirror of one CRM up to date."""
 
-    def __init__(self, crm: Crm, store: Store, ports: Ports, reading: Reading) -> None:
+    def __init__(self, crm: Crm, store: Store, ports: Ports, reading: Reading, hits: Hits | None = None) -> None:
         self._crm = crm
         self._store = store
         self._ports = ports
         self._reading = reading
-        self._mirror = Mirror(crm.name, crm.mapping)
+        self._mirror = Mirror(crm.name, crm.mapping, hits)
         self._can = crm.connector.capabilities()
         self._rehoming = Rehoming(crm.name, store, ports)
         self._looked_late: dict[RecordKind, float] = {}

@@ -176,6 +176,35 @@ def test_trap_35_a_case_without_an_account_is_told_once_and_stops_nothing(runnin
     assert all("belongs to no account" in each for each in told)
 
 
+def test_trap_35_a_case_of_nobody_that_speaks_by_its_text_alone_is_told_without_its_words(running: Running) -> None:
+    twin = running.twin
+    letter = (
+        "Kami akan mengirim somasi melalui kuasa hukum kami bila ini tidak selesai minggu ini. Budi, 0812-3456-7890"
+    )
+    silent, closed = (
+        twin.put("Case", Subject="Halo", Status="New", Description=each) for each in ("Terima kasih", letter)
+    )
+    twin.edit(closed, Status="Closed", IsClosed=True)
+    speaks = twin.put("Case", Subject="Gangguan sejak Senin", Status="New", Description=letter)
+    running.tick()
+    told = running.aside()
+    for _ in range(12):
+        running.tick()
+    still = running.aside()
+    account = twin.put("Account", Name="PT A", Health__c="Green")
+    twin.edit(speaks, AccountId=account)
+    running.tick()
+
+    assert [each.split(": ")[0] for each in told] == [f"salesforce case {speaks}"]
+    assert silent not in "".join(told)
+    assert "its text speaks of legal_compliance" in told[0]
+    assert "Budi" not in told[0]
+    assert "somasi" not in told[0]
+    assert still == told
+    assert running.aside() == []
+    assert running.flagged() == {account: "L3"}
+
+
 def test_trap_35_a_case_that_is_given_its_account_goes_on_by_itself(running: Running) -> None:
     twin = running.twin
     account = twin.put("Account", Name="PT A", Health__c="Green")

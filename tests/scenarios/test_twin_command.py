@@ -7,9 +7,11 @@ import signal
 import stat
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,10 @@ def rehearsal(vendor: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str]
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+def run(command: list[str], **where: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, **where)
 
 
 def worker(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -69,4 +75,21 @@ def test_without_the_metadata_of_an_org_it_says_where_to_get_it(tmp_path: Path) 
     with pytest.raises(FatalError, match="no metadata of an org") as caught:
         salesforce_org(source=tmp_path)
 
-    assert "checkout of the repository" in caught.value.remedy
+    assert "install the package again" in caught.value.remedy
+
+
+def test_an_installed_package_has_all_that_its_rehearsals_need(tmp_path: Path) -> None:
+    """The wheel alone, unpacked elsewhere: no checkout is near."""
+    build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
+    made = run([sys.executable, "-c", build, str(tmp_path)], cwd=ROOT).stdout.split()[-1]
+    site = tmp_path / "site"
+    zipfile.ZipFile(tmp_path / made).extractall(site)
+    start = (
+        "import worker; from worker.rehearsal import salesforce_org\n"
+        "with salesforce_org() as org: print(worker.__file__, org.url, len(org.org.objects['escalation__c'].fields))"
+    )
+    said = run([sys.executable, "-c", start], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}).stdout.split()
+
+    assert said[0] == str(site / "worker/__init__.py")
+    assert said[1].startswith("http://127.0.0.1:")
+    assert int(said[2]) > 8

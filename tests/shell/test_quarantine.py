@@ -68,3 +68,23 @@ def test_what_could_not_be_decoded_is_released_once_it_can(store: Store) -> None
     read(store, "2026-11-24T08:00:00+00:00")
 
     assert shown(store) == 0
+
+
+def test_a_ticket_of_nobody_that_is_a_case_and_a_dispute_is_told_once(store: Store, tmp_path: Path) -> None:
+    """HubSpot, with its category BILLING_ISSUE mapped to payment_dispute: each such ticket is read as both."""
+    shipped = Path(__file__).parent.parent.parent / "config/mappings/hubspot.yaml"
+    text = shipped.read_text(encoding="utf-8").replace("[BILLING_DISPUTE,", "[BILLING_ISSUE, BILLING_DISPUTE,")
+    (tmp_path / "hubspot.yaml").write_text(text, encoding="utf-8")
+    mapping = load_mapping(tmp_path / "hubspot.yaml")
+    mirror, told = Mirror(CRM, mapping), []
+
+    for owner in (None, None, "5001"):
+        for kind in (RecordKind.CASE, RecordKind.DISPUTE):
+            words = {"category": "BILLING_ISSUE"} if kind is RecordKind.CASE else {"amount": "12000000"}
+            shape = mapping.query(kind).shape
+            row = shape(record_id="7", modified_at="2026-11-24T08:00:00Z", status="OPEN", account_id=owner, **words)
+            with store.begin() as tx:
+                mirror.take(tx, kind, Page([row]), NOW, first_load=False)
+        told.append(shown(store))
+
+    assert told == [1, 1, 0]

@@ -30,9 +30,7 @@ def salesforce_org(clock: Clock | None = None, port: int = 0, source: Path = SOU
     """
     if not (source / "sfdx-project.json").is_file():
         told = f"there is no metadata of an org in {source}"
-        raise FatalError(
-            told, "start from a checkout of the repository: deploy/salesforce does not come with the package"
-        )
+        raise FatalError(told, "install the package again: deploy/salesforce comes with it")
     folders = [source / "force-app", source / "customer-success"]
     return SalesforceTwin(clock, port, metadata=folders, permission_sets=PERMISSION_SETS, rates=RATES)
 

@@ -220,6 +220,11 @@ def put_in_quarantine(
     tx.execute(_SET_ASIDE.on(tx), values)
 
 
+def aside(tx: Connection, connector: ConnectorName, kind: RecordKind) -> frozenset[str]:
+    """The records of a kind that are set aside."""
+    return frozenset(row[0] for row in tx.execute(_ASIDE, {"connector": connector, "kind": kind.value}))
+
+
 def release_from_quarantine(
     tx: Connection, connector: ConnectorName, kind: RecordKind, read: Collection[str], stored: Mapping[str, str]
 ) -> None:
@@ -228,8 +233,8 @@ def release_from_quarantine(
     A version that says nothing new is no news, whatever its stamp: nobody decides again, so it stays, and stays shown.
     What could not even be decoded has no stamp: it is released as soon as it is `read`.
     """
-    aside = tx.execute(_ASIDE, {"connector": connector, "kind": kind.value})
-    other = [row[0] for row in aside if (row[0] in read if not row[1] else stored.get(row[0], row[1]) != row[1])]
+    apart = tx.execute(_ASIDE, {"connector": connector, "kind": kind.value})
+    other = [row[0] for row in apart if (row[0] in read if not row[1] else stored.get(row[0], row[1]) != row[1])]
     _release(tx, connector, kind, other)
 
 

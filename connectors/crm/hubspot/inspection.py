@@ -107,7 +107,7 @@ class _Id(msgspec.Struct, frozen=True):
 def _body(groups: Sequence[Sequence[object]], limit: int) -> dict[str, object]:
     return {
         "filterGroups": [{"filters": list(filters)} for filters in groups],
-        "sorts": [{"propertyName": _ID, "direction": "ASCENDING"}],
+        "sorts": [_ID],
         "properties": [_ID],
         "limit": limit,
         "after": "0",

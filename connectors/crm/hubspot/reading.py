@@ -121,7 +121,7 @@ class Reader:
         behind: Filter = {"propertyName": _ID, "operator": "GT", "value": str(last)}
         body = {
             "filterGroups": [{"filters": [*group, behind]} for group in groups or [[]]],
-            "sorts": [{"propertyName": _ID, "direction": "ASCENDING"}],
+            "sorts": [_ID],
             "properties": present,
             "limit": size,
             "after": "0",

@@ -185,8 +185,9 @@ class Setup:
 
 
 def _told(choice: Choice) -> dict[str, object]:
-    """An option as HubSpot takes it back: without what it did not say."""
-    return {name: value for name, value in msgspec.to_builtins(choice).items() if value is not None}
+    """An option as HubSpot takes it back: without what it did not say, but for what it insists on."""
+    told = {name: value for name, value in msgspec.to_builtins(choice).items() if value is not None}
+    return {"label": choice.value, "hidden": False, **told}
 
 
 def planned(client: Client, needs: Sequence[FieldNeed]) -> Mapping[str, Mapping[str, Spec]]:
