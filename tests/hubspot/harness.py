@@ -35,13 +35,15 @@ def id_of(name: str) -> str:
     return str(5_000_000 + int(name.strip("A") if name.startswith("A") else 999_999))
 
 
-def on_twin(twin: HubSpotTwin, time: VirtualClock, host: str = "", **options: object) -> HubSpotConnector:
-    """A connector whose waits pass in the twin's time."""
+def on_twin(
+    twin: HubSpotTwin, time: VirtualClock, host: str = "", ahead: timedelta = timedelta(0), **options: object
+) -> HubSpotConnector:
+    """A connector whose waits pass in the twin's time, and whose own clock may be `ahead` of it."""
     began = time.now
     settings = {"host": host or twin.url, "token": twin.app.key, "zone": twin.portal.zone, **options}
     clock = Clock(
         lambda: (time.now - began).total_seconds() + 1000.0,
-        lambda: time.now,
+        lambda: time.now + ahead,
         lambda seconds: time.advance(timedelta(seconds=seconds)) and None,
     )
     return HubSpotConnector(Client(read_options(settings), settings, clock))

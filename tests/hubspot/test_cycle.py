@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from connectors.crm.hubspot.connector import HubSpotConnector
 from connectors.twins.hubspot import HubSpotTwin
 from connectors.twins.web import VirtualClock
+from tests.hubspot.harness import on_twin
 from worker.assembly import Worker, assemble
 from worker.core.model import AccountId, ConnectorName, Escalation, Outcome, RecordKind
 from worker.mapping import CrmMapping
@@ -33,12 +36,13 @@ state_dir: {folder}
 
 @dataclass
 class TwinPorts:
-    """The worker's doors on the twin's clock."""
+    """The worker's doors on the twin's clock, which may be `ahead` of it."""
 
     time: VirtualClock
+    ahead: timedelta = timedelta(0)
 
     def now(self) -> datetime:
-        return self.time.now
+        return self.time.now + self.ahead
 
     def monotonic(self) -> float:
         return self.time.now.timestamp()
@@ -75,6 +79,11 @@ class Shift:
             assert not [each.failure for each in report.lanes.values() if each.failure]
         return Counter(call.path.replace("/2026-09", "") for call in self.twin.calls[number:])
 
+    def watch(self) -> None:
+        """A cycle that may fail to read."""
+        self.time.advance(timedelta(minutes=1))
+        self.worker.cycle.run()
+
     def aside(self) -> list[str]:
         """What ops are shown as set aside."""
         with self.store.read() as tx:
@@ -89,9 +98,9 @@ class Shift:
         with self.store.read() as tx:
             return [each for _, each in escalations.open_ones(tx)]
 
-    def pages(self, note: str) -> list[str]:
-        """The companies on whose pages a note stands."""
-        return self.twin.linked("notes", note, "companies")
+    def pages(self, note: str, kind: str = "notes") -> list[str]:
+        """The companies on whose pages a note or a task stands."""
+        return self.twin.linked(kind, note, "companies")
 
     def notes(self) -> list[dict[str, str]]:
         return self.twin.records("notes")
@@ -100,21 +109,46 @@ class Shift:
         return self.twin.record("companies", company).get("escalation_flag", "")
 
 
+@contextmanager
+def employed(
+    connector: HubSpotConnector,
+    twin: HubSpotTwin,
+    time: VirtualClock,
+    mapping: CrmMapping,
+    folder: Path,
+    more: str = "",
+    ahead: timedelta = timedelta(0),
+) -> Iterator[Shift]:
+    """A worker with its state in `folder`. `more` is added to its configuration."""
+    config = folder / "escalation.yaml"
+    shipped = Path(__file__).parent.parent.parent / "config/mappings/hubspot.yaml"
+    config.write_text(_CONFIG.format(mapping=shipped, folder=folder) + more, encoding="utf-8")
+    ports = TwinPorts(time, ahead)
+    store = open_store(f"sqlite:///{folder / 'state.sqlite'}", ports)
+    settings = load_settings(config, {"HUBSPOT_KEY": twin.app.key})
+    crm = Crm(ConnectorName("hubspot"), connector, mapping)
+    worker = assemble(settings, store, ports, crms=(crm,), outlets=None if more else ())
+    yield Shift(worker, twin, time, store)
+    store.close()
+
+
 @pytest.fixture
 def shift(
     twin: HubSpotTwin, on: HubSpotConnector, time: VirtualClock, mapping: CrmMapping, tmp_path: Path
 ) -> Iterator[Shift]:
-    config = tmp_path / "escalation.yaml"
-    shipped = Path(__file__).parent.parent.parent / "config/mappings/hubspot.yaml"
-    config.write_text(_CONFIG.format(mapping=shipped, folder=tmp_path), encoding="utf-8")
-    ports = TwinPorts(time)
-    store = open_store(f"sqlite:///{tmp_path / 'state.sqlite'}", ports)
     twin.owner("101", "sari@example.com", "Sari", "Hartono")
-    settings = load_settings(config, {"HUBSPOT_KEY": twin.app.key})
-    crm = Crm(ConnectorName("hubspot"), on, mapping)
-    worker = assemble(settings, store, ports, crms=(crm,), outlets=())
-    yield Shift(worker, twin, time, store)
-    store.close()
+    with employed(on, twin, time, mapping, tmp_path) as made:
+        yield made
+
+
+def headlines(messages: Path) -> list[str]:
+    lines = messages.read_text(encoding="utf-8").splitlines() if messages.exists() else []
+    return [line for line in lines if not line.startswith(" ")]
+
+
+def _until_midnight(now: datetime) -> timedelta:
+    local = now.astimezone(ZoneInfo("Asia/Jakarta"))
+    return timedelta(days=1) - timedelta(hours=local.hour, minutes=local.minute, seconds=local.second)
 
 
 def red(twin: HubSpotTwin, name: str) -> str:
@@ -166,6 +200,77 @@ def test_a_billing_ticket_above_the_limit_escalates_its_company(shift: Shift) ->
     shift.cycle(3)
 
     assert (shift.flag(at) == "true", shift.flag(above) == "true") == (False, True)
+
+
+def test_an_amount_without_a_rate_or_without_a_number_is_a_question_and_no_dispute(shift: Shift) -> None:
+    """Trap 30: manual review, told to the CSM once; nothing is guessed, and nothing is silent."""
+    twin = shift.twin
+    franc, none = (
+        twin.put("companies", name=name, customer_health="green", hubspot_owner_id="101") for name in ("PT F", "PT N")
+    )
+    for company, amount in ((franc, {"disputed_amount": "700", "disputed_currency": "CHF"}), (none, {})):
+        values = {"hs_ticket_category": "BILLING_ISSUE", "hs_pipeline_stage": "1", **amount}
+        ticket = twin.put("tickets", subject="Invoice", hs_pipeline="0", **values)
+        twin.associate("tickets", ticket, "companies", company, primary=True)
+    shift.cycle(8)
+    asked = {company: each for each in twin.records("tasks") for company in shift.pages(each["hs_object_id"], "tasks")}
+
+    assert (shift.flag(franc), shift.flag(none)) == ("", "")
+    assert len(twin.records("tasks")) == 2
+    assert set(asked) == {franc, none}
+    assert "CHF" in asked[franc]["hs_task_body"]
+    assert "amount" in asked[none]["hs_task_body"]
+    assert {each["hubspot_owner_id"] for each in asked.values()} == {"101"}
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(minutes=-10)])
+def test_a_clock_that_is_wrong_by_ten_minutes_loses_and_doubles_nothing(
+    twin: HubSpotTwin, time: VirtualClock, mapping: CrmMapping, tmp_path: Path, ahead: timedelta
+) -> None:
+    """Trap 44: with tickets that HubSpot shows late as well."""
+    connector = on_twin(twin, time, ahead=ahead)
+    connector.setup(mapping.needs(), dry_run=False)
+    values = {"hs_ticket_category": "CHURN", "hs_pipeline": "0", "hs_pipeline_stage": "1"}
+    companies = []
+    with employed(connector, twin, time, mapping, tmp_path, ahead=ahead) as shift:
+        shift.cycle(2)
+        for number in range(12):
+            company = twin.put("companies", name=f"PT {number}", customer_health="green")
+            ticket = twin.put("tickets", late=timedelta(seconds=20 * (number % 4)), subject="Berhenti", **values)
+            twin.associate("tickets", ticket, "companies", company, primary=True)
+            companies.append(company)
+            shift.cycle()
+        shift.cycle(6)
+        opened = len(shift.open_ones())
+    connector.close()
+
+    assert [shift.flag(each) for each in companies] == ["true"] * len(companies)
+    assert opened == len(companies)
+    assert len(twin.records("notes")) == len(companies)
+
+
+def test_a_day_whose_calls_are_used_up_is_told_to_operations_once(
+    twin: HubSpotTwin, on: HubSpotConnector, time: VirtualClock, mapping: CrmMapping, tmp_path: Path
+) -> None:
+    """Trap 5: reading stops until midnight in the portal's zone, and operations hear of it once, and of its end."""
+    messages = tmp_path / "messages.txt"
+    console = f"notifiers:\n  console: {{options: {{path: {messages}}}}}\nalarms: {{notifier: console, to: [ops]}}\n"
+    with employed(on, twin, time, mapping, tmp_path, console) as shift:
+        shift.cycle(2)
+        twin.limits.spend(twin.limits.daily)
+        number = len(twin.calls)
+        for _ in range(60):
+            shift.watch()
+        told, asked = headlines(messages), len(twin.calls) - number
+        time.advance(_until_midnight(time.now))
+        for _ in range(20):
+            shift.watch()
+
+    assert asked < 10
+    assert len(told) == len(set(told)) == len({each.partition(":")[2] for each in told})
+    assert told
+    assert all("hubspot" in each for each in told)
+    assert len(headlines(messages)) == 2 * len(told)
 
 
 def test_a_ticket_of_nobody_is_told_until_it_has_a_company(shift: Shift) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from worker.core.clock import start_clock
 from worker.core.flapping import flipped, mind_flapping
@@ -109,7 +109,12 @@ def _comes_back(fresh: Sequence[Signal], last: Escalation, policy: Policy, now: 
 
 
 def _held_long_enough(signals: Sequence[Signal], policy: Policy, now: datetime) -> tuple[Signal, ...]:
-    return tuple(signal for signal in signals if now - signal.occurred_at >= policy.levels[signal.level].hold.enter)
+    """A time ahead of ours is another clock's now: it is no reason to wait."""
+    return tuple(
+        signal
+        for signal in signals
+        if max(now - signal.occurred_at, timedelta(0)) >= policy.levels[signal.level].hold.enter
+    )
 
 
 def waits_until(
