@@ -91,9 +91,12 @@ def day(row: Row, name: str) -> date | None:
 
 
 def person(row: Row, role: str) -> Person | None:
-    """Who has a role, of what the CRM says of them; None when it names nobody."""
+    """Who has a role, of what the CRM says of them; None when it names nobody.
+
+    Nobody is also an id that the CRM has no name for although it has names: a queue, or somebody who is gone.
+    """
     identity, name = text(row, f"{role}_id"), text(row, f"{role}_name")
-    if not identity and not name:
+    if not name and (not identity or hasattr(row, f"{role}_name")):
         return None
     active = getattr(row, f"{role}_active", None)
     return Person(UserId(identity or name), name or identity, text(row, f"{role}_email"), active is not False)

@@ -9,7 +9,7 @@ what was committed late; by condition, for calculated fields that do not move a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -104,9 +104,16 @@ class Puller:
         return read
 
     def _read_again(self, kind: RecordKind, ids: Sequence[str], began: datetime, read: KindRead) -> None:
-        for page in self._crm.connector.pull(self._crm.mapping.query(kind, ids=ids)):
-            read.changed += self._store_page(kind, page, began, None, first_load=False)
+        for page, changed in self._by_id(kind, ids, began):
+            read.changed += changed
             read.rows += len(page.rows)
+
+    def _by_id(self, kind: RecordKind, ids: Sequence[str], began: datetime) -> Iterator[tuple[Page[Row], int]]:
+        """Pages of named records, into the mirror as well, each with how many changed. No cursor moves."""
+        for page in self._crm.connector.pull(self._crm.mapping.query(kind, ids=ids)):
+            with self._store.begin() as tx:
+                changed = self._mirror.take(tx, kind, page, began, first_load=False)
+            yield page, changed
 
     def _note_failure(self, kind: RecordKind, failure: str) -> None:
         with self._store.begin() as tx:
@@ -196,8 +203,7 @@ class Puller:
         if not expected:
             return
         found: set[str] = set()
-        for page in self._crm.connector.pull(self._crm.mapping.query(kind, ids=expected)):
-            self._store_page(kind, page, began, None, first_load=False)
+        for page, _ in self._by_id(kind, expected, began):
             found.update(row.record_id for row in page.rows)
             found.update(bad.record_id for bad in page.bad)
         missing = [record_id for record_id in expected if record_id not in found]

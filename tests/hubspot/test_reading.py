@@ -250,9 +250,9 @@ def test_large_ids_stay_texts(rig: Rig) -> None:
     assert written[0].remote_id == large[2]
 
 
-@pytest.mark.parametrize(("owner", "active"), [("101", True), ("102", False), ("999", True), (None, None)])
+@pytest.mark.parametrize(("owner", "active"), [("101", True), ("102", False), ("999", None), (None, None)])
 def test_an_owner_who_left_is_told_as_such(rig: Rig, company: str, owner: str | None, active: bool | None) -> None:
-    """Trap 39: archived owners are known by name and as inactive; nobody is nobody."""
+    """Trap 39: archived owners are known by name and as inactive; nobody, and who is not there at all, is nobody."""
     rig.portal.put("companies", company, hubspot_owner_id=owner)
     account = rig.mapping.account(rig.rows(rig.mapping.query(RecordKind.ACCOUNT, ids=[company]))[0])
 

@@ -7,13 +7,7 @@ import re
 from pathlib import Path
 
 TRAPS = set(range(1, 45))
-WAIVED_IN_PART = {
-    5: "that the alert is raised once is the worker's: each tick tells the same failure, and asks HubSpot nothing",
-    27: "the escalation of a merged-away company ends with it and the survivor is judged by what HubSpot left it: only "
-    "the worker could carry an escalation over to another id",
-    30: "a rate for USD, and a question without one, are decided in the core and tested there",
-    44: "the hourly window of two hours and the overlap of two minutes are run by the worker from `capabilities`",
-}
+WAIVED_IN_PART: dict[int, str] = {}
 
 
 def named() -> dict[int, list[str]]:

@@ -29,6 +29,7 @@ connectors:
     secrets: {{client_secret: {{env: SALESFORCE_SECRET}}}}
 notifiers:
   console: {{options: {{path: messages.txt}}}}
+people: {{cs_manager: {{name: Ratna Wijaya, email: ratna@example.com}}}}
 brakes: {{first_run_asks: false, most_new: 500, most_share: 1.0}}
 state_dir: state
 """
@@ -264,6 +265,49 @@ def test_people_acknowledge_and_untick(running: Running) -> None:
     assert running.flagged() == {red: "L2"}
 
 
+def test_trap_36_an_account_of_a_queue_is_answered_for_by_people(running: Running) -> None:
+    """Whatever owns it: no message goes to nobody, and no task to what is no user."""
+    queue = "00G5g0000000001AAA"
+    account = running.twin.put("Account", Name="PT A", Health__c="Red", OwnerId=queue)
+    running.tick()
+
+    assert running.flagged() == {account: "L2"}
+    assert [each.partition(":")[0] for each in running.messages()] == ["message to Ratna Wijaya"]
+    assert all(str(each["OwnerId"]).startswith("005") for each in running.twin.records("Task"))
+    assert running.refused() == []
+
+
+@pytest.fixture
+def by_parent(tmp_path: Path) -> None:
+    """A mapping of the user's own, in which cases hang together by their parent."""
+    shipped = (ROOT / "config/mappings/salesforce.yaml").read_text(encoding="utf-8")
+    (tmp_path / "mappings").mkdir()
+    own = shipped.replace("bug_key: Bug_Key__c", "bug_key: ParentId")
+    (tmp_path / "mappings/salesforce.yaml").write_text(own, encoding="utf-8")
+
+
+@pytest.mark.usefixtures("by_parent")
+def test_trap_40_parents_in_a_circle_end_and_customers_are_counted_once(running: Running) -> None:
+    """What hangs below one case is one bug: by its accounts, not by its cases, and none of nobody's."""
+    twin = running.twin
+    twin.org.hidden.discard(("case", "parentid"))
+    one, two, alone, first, second = (
+        twin.put("Account", Name=f"PT {name}", Health__c="Green") for name in ("A", "B", "C", "D", "E")
+    )
+    parent, other = (twin.put("Case", Subject="Export fails", Status="New") for _ in range(2))
+    for account in (one, one, two, None):
+        twin.put("Case", AccountId=account, Subject="Export fails", Status="New", ParentId=parent)
+    for _ in range(3):
+        twin.put("Case", AccountId=alone, Subject="Login fails", Status="New", ParentId=other)
+    circle = [twin.put("Case", AccountId=each, Subject="Slow", Status="New") for each in (first, second)]
+    twin.edit(circle[0], ParentId=circle[1])
+    twin.edit(circle[1], ParentId=circle[0])
+    running.tick()
+
+    assert running.flagged() == {one: "L2", two: "L2"}
+    assert "1 other account" in twin.record(one)["Escalation_Reason__c"]
+
+
 @pytest.mark.parametrize("survivor", ["Red", "Green"])
 def test_trap_28_an_escalation_goes_on_at_the_account_that_a_merge_kept(running: Running, survivor: str) -> None:
     twin = running.twin
@@ -317,8 +361,8 @@ def test_trap_28_a_merge_tells_each_end_and_each_beginning_once(running: Running
     news = running.messages()[told:]
 
     assert sorted(news) == [
-        "message to Escalation Worker: L3 - PT Tinggal - restricted",
-        "reply to Escalation Worker: Closed - PT Hilang - restricted",
+        "message to Ratna Wijaya: L3 - PT Tinggal - restricted",
+        "reply to Ratna Wijaya: Closed - PT Hilang - restricted",
     ]
     assert len(twin.records("Escalation_Note__c")) == 3
     assert running.calls() == 1
