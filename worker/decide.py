@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from worker.brakes import Brake
-from worker.core.model import AccountId, Decision, Event, Level, SetFlag
+from worker.core.model import Account, AccountId, Decision, Event, Level, SetFlag
 from worker.core.policy import Policy
 from worker.core.reconcile import reconcile
 from worker.effects import Effects, Subject, ensure_flag, wanted_flag
