@@ -129,6 +129,12 @@ class Rpc:
         """Call a model's method, such as `party.party.create`."""
         return self._asked(f"model.{method}", [*parameters, self.context])
 
+    def wizard(self, name: str, state: str, **asked: Any) -> None:
+        """Run a wizard with one form, `ask`, to its state."""
+        number = self._asked(f"wizard.{name}.create", [self.context])[0]
+        self._asked(f"wizard.{name}.execute", [number, {"ask": asked}, state, self.context])
+        self._asked(f"wizard.{name}.delete", [number, self.context])
+
     def _asked(self, method: str, parameters: list[Any]) -> Any:
         with self._session.post(self._url, json=_call(method, tagged(parameters)), timeout=60) as answer:
             body = answer.json() if "json" in answer.headers.get("Content-Type", "") else {"error": answer.text}

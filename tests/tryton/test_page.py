@@ -78,9 +78,7 @@ class Shop:
 
     def replace(self, lost: int, kept: int) -> None:
         """What a user does with the wizard of that name."""
-        wizard, _, _ = self.rpc("wizard.party.replace.create")
-        self.rpc("wizard.party.replace.execute", wizard, {"ask": {"source": lost, "destination": kept}}, "replace")
-        self.rpc("wizard.party.replace.delete", wizard)
+        self.rpc.wizard("party.replace", "replace", source=lost, destination=kept)
 
     def notes_of(self, account: int) -> list[str]:
         found = self.rpc.search("escalation.note", [["party", "=", account]], ["title"])
@@ -204,7 +202,7 @@ def test_kill_9_between_the_writes_leaves_exactly_one_note(shop: Shop, worker: W
 
 def test_an_escalation_goes_on_at_the_party_that_replaced_another(shop: Shop, worker: Worker) -> None:
     """Tryton moves a complaint without a trace in its stamp; the worker asks for it at once."""
-    kept, lost = (shop.account(name) for name in ("PT Bersama", "PT Bersama (ganda)"))
+    kept, lost = (shop.account("PT Bersama") for _ in range(2))
     shop.complaint(lost, "Surat kuasa hukum", LETTER)
     wait_until(lambda: shop.shows(lost)["escalated"], "the escalation of the one that goes away")
     due = shop.shows(lost)["escalation_due_at"]
