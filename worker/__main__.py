@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -15,6 +16,17 @@ from worker import commands
 from worker.exits import ExitCode
 
 _ABOUT = "Finds the accounts that must be escalated, says so in the CRM, and runs the response clock."
+
+_REMEDIES = {
+    errno.EACCES: "Give this user the right to read and write there, or name another place.",
+    errno.EPERM: "Give this user the right to read and write there, or name another place.",
+    errno.EROFS: "Name a place that can be written.",
+    errno.ENOSPC: "Free some space, then repeat.",
+    errno.EDQUOT: "Free some space, then repeat.",
+    errno.ENOENT: "Correct the name, or make the folder first.",
+    errno.ENOTDIR: "Correct the name: a part of it is a file, no folder.",
+    errno.EISDIR: "Name a file, no folder.",
+}
 
 INTERRUPTED = 130
 """What shells expect after Ctrl-C."""
@@ -100,12 +112,22 @@ def _told(error: BaseException) -> int:
         count = len(error.faults)
         _say(f"{error}\n{count} {'fault' if count == 1 else 'faults'} in the configuration; nothing was done.")
         return ExitCode.CONFIGURATION
-    if _ours(error) or isinstance(error, OSError):
+    if isinstance(error, OSError) and not _ours(error):
+        _say(_of_a_file(error))
+        return ExitCode.FINDINGS
+    if _ours(error):
         remedy = getattr(error, "remedy", "")
         _say(f"{error}. {remedy}" if remedy else str(error))
         return _code_of(error)
     _crash(error)
     return ExitCode.FINDINGS
+
+
+def _of_a_file(error: OSError) -> str:
+    """What the operating system refused, where, and what to do about it."""
+    said = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{said}. {remedy}" if remedy else said
 
 
 def _ours(error: BaseException) -> bool:

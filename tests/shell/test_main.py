@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import structlog
 import typer
 
 from connectors.base import FatalError
+from tests.office import Office
 from worker import __main__ as frame
 from worker.exits import ExitCode
 from worker.store.database import StoreError
@@ -40,7 +43,15 @@ AlreadyRunningError.__module__ = "worker.runner"
         (FatalError("no such field", "add it"), ExitCode.FINDINGS, "no such field. add it"),
         (StoreError("the state is locked", "stop the other"), ExitCode.FINDINGS, "the state is locked. stop the other"),
         (AlreadyRunningError("another worker runs"), ExitCode.BUSY, "another worker runs"),
-        (OSError(28, "No space left on device", "/x"), ExitCode.FINDINGS, "No space left on device"),
+        (
+            OSError(28, "No space left on device", "/x"),
+            ExitCode.FINDINGS,
+            "/x: No space left on device. Free",
+        ),
+        (PermissionError(13, "Permission denied", "/x"), ExitCode.FINDINGS, "/x: Permission denied. Give this user"),
+        (OSError(30, "Read-only file system", "/x"), ExitCode.FINDINGS, "/x: Read-only file system. Name a place"),
+        (FileNotFoundError(2, "No such file or directory", "/x"), ExitCode.FINDINGS, "Correct the name, or make"),
+        (OSError("a line that broke"), ExitCode.FINDINGS, "a line that broke"),
         (typer.Exit(ExitCode.HELD), ExitCode.HELD, ""),
         (KeyboardInterrupt(), frame.INTERRUPTED, ""),
         (BrokenPipeError(), ExitCode.OK, ""),
@@ -87,6 +98,32 @@ def test_a_wrong_configuration_is_told_whole(tmp_path: Path, capsys: pytest.Capt
 def test_a_wrong_command_line_says_how(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert frame.run(arguments) == ExitCode.CONFIGURATION
     assert "Usage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["once", "check", "status", "dead-letters", "dry-run", "run", "setup", "audit"])
+def test_without_a_configuration_it_says_how_to_get_one(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert frame.run([command]) == ExitCode.CONFIGURATION
+    said = capsys.readouterr().err
+    assert "there is no file config/escalation.yaml: name yours with --config" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_served(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(Office(tmp_path)) as here, socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        code = frame.run(["serve", "--config", str(here.config), "--listen", listen])
+    told = capsys.readouterr()
+
+    assert code == ExitCode.CONFIGURATION
+    assert f"nothing can listen on {listen}" in told.err
+    assert "--listen" in told.err
+    assert "The status page is at" not in told.out
 
 
 def test_config_check_and_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

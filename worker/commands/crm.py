@@ -302,5 +302,6 @@ def import_records(
     for name, count in report.imported.items():
         typer.echo(f"{count} {name} records imported")
     if report.faults:
-        typer.echo(f"{len(report.faults)} faults; the rows without one were imported", err=True)
+        told = f"{len(report.faults)} fault{'' if len(report.faults) == 1 else 's'}"
+        typer.echo(f"{told}; the rows without one were imported", err=True)
     raise typer.Exit(ExitCode.FINDINGS if report.faults else ExitCode.OK)

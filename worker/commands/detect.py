@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from worker.core.book import Message, PhraseBook, Reading
 
-DEFAULT_PACKS = Path("config/phrases")
+OWN_PACKS = Path("config/phrases")
 _TEXTS = ("id", "channel", "subject", "body", "title")
 
 
@@ -25,10 +25,15 @@ def register(app: typer.Typer) -> None:
 
 
 def detect_command(
-    phrases: Annotated[Path, typer.Option(help="folder with the phrase packs")] = DEFAULT_PACKS,
+    phrases: Annotated[
+        Path | None, typer.Option(help="folder with the phrase packs; else config/phrases, or those of the release")
+    ] = None,
 ) -> None:
     """Read texts as JSON lines (id, channel, subject, body) and print what the phrases find in them."""
-    raise typer.Exit(detect(sys.stdin.buffer, sys.stdout, phrases))
+    from worker.settings import SHIPPED
+
+    packs = phrases or (OWN_PACKS if OWN_PACKS.is_dir() else SHIPPED / "phrases")
+    raise typer.Exit(detect(sys.stdin.buffer, sys.stdout, packs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,8 @@ def _message(line: bytes) -> tuple[str, Message]:
         raise _BadLineError(error.start + 1, "this is not UTF-8: save the file as UTF-8") from None
     except json.JSONDecodeError as error:
         raise _BadLineError(error.colno, f"this is no JSON object ({error.msg}): write one object a line") from None
+    except ValueError:
+        raise _BadLineError(1, "a number in it is longer than any id or amount: put it in quotes") from None
     except RecursionError:
         raise _BadLineError(1, "this is nested too deep: write one flat object a line") from None
     if not isinstance(source, dict):

@@ -30,6 +30,10 @@ def load(config: Path) -> Settings:
     from worker.settings import load_settings
     from worker.telemetry import configure
 
+    if not config.exists():
+        raise typer.BadParameter(
+            f"there is no file {config}: name yours with --config, or let `escalation-worker demo` make one"
+        )
     settings = load_settings(config, os.environ)
     configure(settings.log, settings.secret_values)
     return settings

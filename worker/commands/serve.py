@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated
 
 import typer
@@ -37,6 +38,7 @@ def serve(
 
     host, port = _address(listen, token=bool(token))
     settings = load(config)
+    bound = _bound(host, port)
     ports = SystemPorts()
     store = open_store(settings.store_url.reveal(), ports, migrate=False)
     app = application(
@@ -46,7 +48,19 @@ def serve(
         Secret(token) if token else None,
     )
     typer.echo(f"The status page is at http://{host}:{port}/ ; Ctrl-C ends it.")
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+    served = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+    uvicorn.Server(served).run([bound])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise typer.BadParameter(
+            f"nothing can listen on {host}:{port} ({reason}): name another with --listen"
+        ) from None
 
 
 def _address(listen: str, *, token: bool) -> tuple[str, int]:
