@@ -20,7 +20,7 @@ from worker.render import Renderer
 from worker.store import guard, outbox
 from worker.store.codec import encode
 from worker.store.database import Store
-from worker.store.outbox import Intent, Kind
+from worker.store.deliveries import Intent, Kind
 from worker.wiring import Outlet
 
 _NAMESPACE = uuid.UUID("a3c8d1b0-77a4-5b6e-8a53-2f5b8f0f6d02")

@@ -14,7 +14,7 @@ from worker.pages import page_of
 from worker.store import escalations, outbox
 from worker.store.codec import decode
 from worker.store.database import Store
-from worker.store.outbox import Delivery, Kind, State
+from worker.store.deliveries import Delivery, Kind, State
 from worker.wiring import Crm
 
 _AT_ONCE = 200

@@ -21,10 +21,10 @@ from worker.effects import FlagWrite
 from worker.fallback import Fallback
 from worker.lanes import Lane, OutletLane
 from worker.ports import Ports
-from worker.store import outbox, progress
+from worker.store import deliveries, outbox, progress
 from worker.store.codec import decode
 from worker.store.database import Store, StoreError
-from worker.store.outbox import Delivery, Kind, State
+from worker.store.deliveries import Delivery, Kind, State
 
 _ROUNDS = 200
 _TOGETHER = 3
@@ -315,7 +315,7 @@ class Deliverer:
                     report.done += outbox.done(tx, delivery, remote_id, now)
                 else:
                     looked = delivery in doubtful and lane.capabilities().finds
-                    outbox.again(tx, delivery, now, "looked up, not found" if looked else outbox.REPEATED, now)
+                    outbox.again(tx, delivery, now, "looked up, not found" if looked else deliveries.REPEATED, now)
 
     def _has_settled(self, delivery: Delivery, lag: timedelta) -> bool:
         """Whether an attempt is surely over, by this process's own patience: the wall clock may have jumped."""

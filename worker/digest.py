@@ -20,8 +20,8 @@ from worker.core.model import AccountId, Channel, ConnectorName, Event, Level
 from worker.render import Renderer
 from worker.store import messages, outbox
 from worker.store.codec import decode, encode
+from worker.store.deliveries import Delivery, Intent, Kind, State
 from worker.store.messages import DIGEST
-from worker.store.outbox import Delivery, Intent, Kind, State
 from worker.wiring import Outlet
 
 _NAMESPACE = uuid.UUID("1c0a8a0e-93d4-5f0c-a1a6-3c9d6b7de1aa")

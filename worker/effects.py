@@ -32,9 +32,9 @@ from worker.core.model import (
 )
 from worker.digest import Gathering
 from worker.render import Context, Renderer, restricted
-from worker.store import outbox
+from worker.store import deliveries, outbox
 from worker.store.codec import decode, encode
-from worker.store.outbox import Intent, Kind, State
+from worker.store.deliveries import Intent, Kind, State
 from worker.texts import Card
 from worker.wiring import Outlet
 
@@ -269,7 +269,7 @@ def ensure_flag(tx: Connection, subject: Subject, flag: Flag, observed: Flag, no
     A refused write waits for `retry`: nothing has changed that would let it succeed.
     """
     last = outbox.last_flag(tx, subject.connector, subject.account_id)
-    standing = last is not None and last.state in (*outbox.PENDING, State.REFUSED)
+    standing = last is not None and last.state in (*deliveries.PENDING, State.REFUSED)
     if last is not None and standing and decode(last.intent.payload, FlagWrite).flag == flag:
         return False
     number = outbox.next_flag_no(tx, subject.connector, subject.account_id)

@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 from connectors.base import Instead, Message, Posting
 from worker.core.model import Channel
 from worker.render import Renderer
-from worker.store import messages, outbox
+from worker.store import deliveries, messages, outbox
 from worker.store.codec import decode, encode
-from worker.store.outbox import Delivery, State
+from worker.store.deliveries import Delivery, State
 from worker.wiring import Outlet
 
 _NAMESPACE = uuid.UUID("5f5f0b5e-2f64-5d0a-9d7c-0d8a3f2b4c55")
@@ -49,7 +49,7 @@ class Fallback:
 
     def _move(self, tx: Connection, delivery: Delivery, now: datetime) -> int:
         _, other = self._ways[delivery.intent.lane]
-        doubt = delivery.state is State.UNKNOWN or delivery.reason.startswith(outbox.REPEATED)
+        doubt = delivery.state is State.UNKNOWN or delivery.reason.startswith(deliveries.REPEATED)
         if not list(self._copies(delivery, doubt=doubt)):
             return 0
         if not outbox.end(tx, delivery, State.SUPERSEDED, f"told by {other.name} instead", "", now):

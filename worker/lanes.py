@@ -19,9 +19,9 @@ from connectors.base import (
 from worker.core.model import Channel
 from worker.effects import FlagWrite
 from worker.pages import page_of
-from worker.store import outbox
+from worker.store import deliveries
 from worker.store.codec import decode
-from worker.store.outbox import Delivery, Kind
+from worker.store.deliveries import Delivery, Kind
 from worker.wiring import Crm, Outlet
 
 
@@ -107,7 +107,9 @@ class OutletLane(Lane):
 
 def _threaded(delivery: Delivery, thread_refs: Mapping[str, str]) -> Message:
     """The message with the thread it belongs to; without one (the first was refused) it stands for itself."""
-    message = replace(decode(delivery.intent.payload, Message), repeated=delivery.reason.startswith(outbox.REPEATED))
+    message = replace(
+        decode(delivery.intent.payload, Message), repeated=delivery.reason.startswith(deliveries.REPEATED)
+    )
     if message.posting is Posting.POST:
         return message
     ref = thread_refs.get(delivery.intent.escalation_id, "")

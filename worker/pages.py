@@ -5,7 +5,7 @@ from __future__ import annotations
 from connectors.base import CreateNote, CreateTask
 from worker.core.model import AccountId
 from worker.store.codec import decode
-from worker.store.outbox import Intent, Kind
+from worker.store.deliveries import Intent, Kind
 
 
 def page_of(intent: Intent) -> AccountId:

@@ -39,7 +39,7 @@ from worker.settings import Settings
 from worker.store import outbox
 from worker.store.codec import decode
 from worker.store.database import Store, open_store
-from worker.store.outbox import Delivery, Kind, State
+from worker.store.deliveries import Delivery, Kind, State
 from worker.wiring import open_crms
 
 _REFUSAL = WriteResult(Result.REJECTED, reason="this is a dry run")

@@ -25,7 +25,7 @@ from worker.signals import Signals
 from worker.store import guard, outbox
 from worker.store.codec import decode, encode
 from worker.store.database import Store, StoreBusyError, StoreError
-from worker.store.outbox import State
+from worker.store.deliveries import State
 from worker.undecided import REMEDY, Undecided
 from worker.wiring import Crm
 

@@ -15,7 +15,7 @@ from worker import brakes, undecided
 from worker.core.model import AccountId, ConnectorName, Escalation, Level
 from worker.quota import quota_of
 from worker.store import escalations, outbox, progress
-from worker.store.outbox import State
+from worker.store.deliveries import State
 
 if TYPE_CHECKING:
     from worker.assembly import Worker

@@ -26,7 +26,7 @@ from worker.mapping import CrmMapping
 from worker.store import outbox
 from worker.store.codec import encode
 from worker.store.database import Store, open_store
-from worker.store.outbox import Intent, Kind, State
+from worker.store.deliveries import Intent, Kind, State
 from worker.wiring import Crm
 
 CRM = ConnectorName("hubspot")

@@ -22,7 +22,7 @@ from worker.report import as_csv, as_html, as_markdown, collect, send_if_due
 from worker.store import outbox
 from worker.store.codec import decode
 from worker.store.database import Store, open_store
-from worker.store.outbox import Kind
+from worker.store.deliveries import Kind
 
 __all__ = ["demo", "settings"]
 

@@ -21,6 +21,7 @@ from worker.ports import SystemPorts
 from worker.settings import load_settings
 from worker.store import escalations, outbox, progress
 from worker.store.database import Store
+from worker.store.deliveries import State
 
 CONFIG = """
 connectors:
@@ -90,7 +91,7 @@ class Running:
     def refused(self) -> list[str]:
         """The reasons of dead letters."""
         with self.store.read() as tx:
-            return [each.reason for each in outbox.in_state(tx, outbox.State.REFUSED)]
+            return [each.reason for each in outbox.in_state(tx, State.REFUSED)]
 
     def calls(self) -> int:
         """What this tick costs."""

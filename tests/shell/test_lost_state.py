@@ -15,7 +15,7 @@ from tests.office import Office
 from worker.core.model import Channel
 from worker.store import outbox
 from worker.store.database import open_store
-from worker.store.outbox import State
+from worker.store.deliveries import State
 
 SLACK = '  slack: {to: ["#escalations"]}'
 HOUR = timedelta(hours=1)

@@ -18,7 +18,7 @@ from worker.decide import Decider
 from worker.heartbeat import Heartbeat
 from worker.secrets import Secret
 from worker.store import facts, outbox, trails
-from worker.store.outbox import Kind, State
+from worker.store.deliveries import Kind, State
 
 SLACK = '  slack: {to: ["#escalations"]}'
 OPS = '  ops: {channel: slack, module: connectors.notify.slack, to: ["#escalations"]}'

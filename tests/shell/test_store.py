@@ -37,7 +37,7 @@ from worker.ports import SystemPorts
 from worker.store import escalations, facts, guard, outbox, progress, retention, trails
 from worker.store.codec import decode, encode, micros
 from worker.store.database import Store, StoreBusyError, StoreError, open_store
-from worker.store.outbox import Intent, Kind, State
+from worker.store.deliveries import Delivery, Intent, Kind, State
 from worker.store.schema import metadata
 
 CRM = ConnectorName("crm")
@@ -75,7 +75,7 @@ def version(record: str, seq: int = 1, account: str | None = None, bug: str | No
     return facts.Version(record, seq, account, bug, "m", f"d{seq}".encode(), b'{"v":%d}' % seq)
 
 
-def claim(store: Store, *, owner: str = "w1", now: datetime = NOW, limit: int = 10) -> list[outbox.Delivery]:
+def claim(store: Store, *, owner: str = "w1", now: datetime = NOW, limit: int = 10) -> list[Delivery]:
     with store.begin() as tx:
         return outbox.claim(tx, "crm", limit, owner, now, now + timedelta(seconds=30))
 

@@ -14,7 +14,7 @@ from connectors.base import Result, WriteResult
 from tests.office import Office, Recorder
 from worker.store import database, outbox
 from worker.store.database import StoreBusyError, StoreError
-from worker.store.outbox import Kind, State
+from worker.store.deliveries import Kind, State
 
 SLACK = '  slack: {to: ["#escalations"]}'
 

@@ -13,7 +13,6 @@ REASONS = {
     "worker/configuration.py": "one pass over the file, so that all faults come at once and in order",
     "worker/core/triggers.py": "one function a trigger, in the order of the process document",
     "worker/deliver.py": "the delivery protocol, whose steps must be read together to be believed",
-    "worker/store/outbox.py": "an effect's states and the statements between them, which guard each other",
 }
 
 

@@ -25,9 +25,9 @@ from worker.deliver import Patience
 from worker.mapping import CrmMapping, load_mapping
 from worker.pull import Reading
 from worker.render import Renderer
-from worker.store import outbox, progress
+from worker.store import deliveries, outbox, progress
 from worker.store.database import Store, StoreError, open_store
-from worker.store.outbox import State
+from worker.store.deliveries import State
 from worker.wiring import Crm, Outlet
 
 CONFIG = Path(__file__).parent.parent.parent / "config"
@@ -172,7 +172,7 @@ class History:
         with self._store.read() as tx:
             refused = outbox.in_state(tx, State.REFUSED)
             long_ago = self.end + self.world.skew - LATE
-            pending = [each for each in outbox.in_state(tx, *outbox.PENDING) if each.created_at < long_ago]
+            pending = [each for each in outbox.in_state(tx, *deliveries.PENDING) if each.created_at < long_ago]
             return Shown(
                 aside=tuple(progress.quarantined(tx)),
                 refused=frozenset(each.intent.account_id for each in refused),

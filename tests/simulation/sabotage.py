@@ -24,8 +24,9 @@ from worker.lanes import CrmLane
 from worker.mirror import Mirror
 from worker.pull import Puller
 from worker.situation import Surveyor
-from worker.store import escalations, outbox
+from worker.store import escalations, outbox, outbox_statements
 from worker.store import schema as tables
+from worker.store.deliveries import State
 
 SEEDS = range(61, 101)
 """Among so many histories the first one that turns red is enough; they begin where the rarest guard is met too."""
@@ -84,7 +85,9 @@ def _mark_later() -> tuple[object, ...]:
 def _settle_anything() -> object:
     """Change an effect whatever has become of it meanwhile."""
     anyhow = update(tables.outbox).where(tables.outbox.c.ordinal == bindparam("own_ordinal"))
-    return patch.dict(outbox._SETTLE, {states: anyhow for states in outbox._SETTLE if outbox.State.TRYING in states})
+    return patch.dict(
+        outbox_statements.SETTLE, {states: anyhow for states in outbox_statements.SETTLE if State.TRYING in states}
+    )
 
 
 def _resend_blindly() -> object:

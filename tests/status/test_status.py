@@ -23,7 +23,7 @@ from worker.settings import Settings
 from worker.status.metrics import METRICS
 from worker.store import escalations, outbox, progress
 from worker.store.database import Store, open_store
-from worker.store.outbox import Intent, Kind, State
+from worker.store.deliveries import Intent, Kind, State
 from worker.tables import state_lines
 from worker.wiring import Crm
 

@@ -22,7 +22,7 @@ def dead_letters(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     from worker.exits import ExitCode
     from worker.store import outbox, progress
-    from worker.store.outbox import State
+    from worker.store.deliveries import State
 
     settings = load(config)
     with state(settings) as (store, _), store.read() as tx:
@@ -55,7 +55,8 @@ def retry(
     settings = load(config)
     with state(settings) as (store, ports), store.begin() as tx:
         count = outbox.retry_refused(tx, ports.now(), None if key == "all" else key)
-    typer.echo(f"{count} put back; the next cycle sends them" if count else f"no dead letter {key!r}")
+    none = f"no dead letter {key!r}: `dead-letters` lists them"
+    typer.echo(f"{count} put back; the next cycle sends them" if count else none)
     raise typer.Exit(ExitCode.OK if count else ExitCode.FINDINGS)
 
 

@@ -15,7 +15,7 @@ from worker.report.pages import as_markdown
 from worker.store import guard, outbox
 from worker.store.codec import encode
 from worker.store.database import Store
-from worker.store.outbox import Intent, Kind
+from worker.store.deliveries import Intent, Kind
 from worker.wiring import Outlet
 
 _NAMESPACE = uuid.UUID("f1a3c1de-6c7f-5a0e-9a3b-3f4f6f2f5d11")

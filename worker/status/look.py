@@ -18,7 +18,7 @@ from worker.runner import recent_cycles
 from worker.settings import Settings
 from worker.store import escalations, facts, outbox, progress
 from worker.store.database import Store
-from worker.store.outbox import Delivery, State
+from worker.store.deliveries import Delivery, State
 from worker.store.progress import Position
 from worker.undecided import Undecided
 

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from worker.core.model import Level
 from worker.store.codec import micros
-from worker.store.outbox import Delivery, Kind, State, delivery_from
+from worker.store.deliveries import Delivery, Kind, State
+from worker.store.outbox import delivery_from
 from worker.store.schema import outbox
 from worker.store.statements import one_of
 

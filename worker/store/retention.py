@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Exists, and_, bindparam, case, delete, exists
 from sqlalchemy.sql import ColumnElement
 
 from worker.store.codec import micros
-from worker.store.outbox import Kind, State
+from worker.store.deliveries import Kind, State
 from worker.store.schema import escalation, fact, outbox, trail
 from worker.store.statements import one_of
 
