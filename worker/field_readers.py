@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from connectors.base import Row
-from worker.core.model import Colour, Flag, Issue, Level, Person, UserId
+from worker.core.model import Colour, Flag, Health, Issue, Level, Person, UserId
 from worker.mapping_file import FieldMap
 
 _TRUE = frozenset({"true", "1", "yes", "ya", "y"})
@@ -146,3 +146,16 @@ def flag(row: Row) -> Flag:
         status=text(row, "flag_status"),
         owner=text(row, "flag_owner"),
     )
+
+
+def health(row: Row, spec: FieldMap) -> Health:
+    """The health by its word, else by its number; a word that nobody explained is no colour."""
+    raw = getattr(row, "health", None)
+    score = decimal(row, "score")
+    seen = Colour.UNKNOWN
+    if isinstance(raw, str) and raw.strip():
+        ours = spec.values.get(raw.strip().casefold(), raw.strip().casefold())
+        seen = Colour(ours) if ours in {each.value for each in Colour} else Colour.UNKNOWN
+    if seen is Colour.UNKNOWN:
+        seen = colour(spec, raw if not isinstance(raw, str) else None, score)
+    return Health(seen, score, time(row, "health_as_of"))

@@ -28,7 +28,6 @@ from worker.core.model import (
     Colour,
     Dispute,
     Flag,
-    Health,
     Override,
     RecordId,
     RecordKind,
@@ -197,7 +196,7 @@ class CrmMapping:
             owner=owner,
             manager=manager,
             arr=self._money(RecordKind.ACCOUNT, row, "arr"),
-            health=self._health(row),
+            health=read.health(row, self._maps[RecordKind.ACCOUNT].fields["health"]),
             tier=read.text(row, "tier"),
             renewal_on=read.day(row, "renewal_on"),
             churn_signals=read.signs(row),
@@ -268,18 +267,6 @@ class CrmMapping:
                 text,
                 f"means none of {', '.join(known) or 'the known words'}; add it to the mapping",
             ) from None
-
-    def _health(self, row: Row) -> Health:
-        spec = self._maps[RecordKind.ACCOUNT].fields["health"]
-        raw = getattr(row, "health", None)
-        score = read.decimal(row, "score")
-        colour = Colour.UNKNOWN
-        if isinstance(raw, str) and raw.strip():
-            ours = spec.values.get(raw.strip().casefold(), raw.strip().casefold())
-            colour = Colour(ours) if ours in {each.value for each in Colour} else Colour.UNKNOWN
-        if colour is Colour.UNKNOWN:
-            colour = read.colour(spec, raw if not isinstance(raw, str) else None, score)
-        return Health(colour, score, read.time(row, "health_as_of"))
 
     def _override(self, row: Row) -> Override:
         return Override(
