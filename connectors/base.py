@@ -141,7 +141,7 @@ class Posting(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One line of a digest: which escalation it is about, how high that stands, and what is said."""
+    """One piece of news in a message about several escalations: whose it is, how high that stands, what is said."""
 
     about: str
     level: int

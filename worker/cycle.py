@@ -162,9 +162,10 @@ class Cycle:
         # Deciding twice is only worth it where the number of openings may stop or gather them.
         matters = len(marked) > few or not brakes.all_approved(approved)
         openings = decider.openings(complete=complete) if matters else []
-        brake = self._brake(crm, openings, approved, allowed)
-        brake.counted = frozenset(account for account, _ in openings) if matters else marked
-        stormy = self._gathering.stormy(level for _, level in openings if brake.lets_pass(level))
+        brake = self._brake(crm, [(each.account_id, each.level) for each in openings], approved, allowed)
+        brake.counted = frozenset(each.account_id for each in openings) if matters else marked
+        told = {each.bug or each.account_id for each in openings if brake.lets_pass(each.level)}
+        stormy = self._gathering.stormy(len(told))
         storm = self._ports.now().isoformat() if stormy else ""
         return brake.hold, decider.run(brake, complete=complete, storm=storm)
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from worker.brakes import Brake
-from worker.core.model import Account, AccountId, Decision, Event, Level, SetFlag
+from worker.core.model import Account, AccountId, BugKey, Decision, Event, Level, SetFlag
 from worker.core.policy import Policy
 from worker.core.reconcile import reconcile
+from worker.core.telling import shared_bug
 from worker.effects import Effects, Subject, ensure_flag, wanted_flag
 from worker.ports import Ports
 from worker.render import Context
@@ -41,6 +43,14 @@ class DecideReport:
     held: list[tuple[AccountId, Level]] = field(default_factory=list)
     failed: list[tuple[AccountId, str]] = field(default_factory=list)
     busy: list[tuple[AccountId, str]] = field(default_factory=list)
+
+
+class Opening(NamedTuple):
+    """A new escalation. `bug`, where it is told together with the others that this bug hits."""
+
+    account_id: AccountId
+    level: Level
+    bug: BugKey | None = None
 
 
 class Decider:
@@ -101,23 +111,27 @@ class Decider:
             yield from marks
             after = marks[-1].account_id
 
-    def openings(self, *, complete: bool) -> list[tuple[AccountId, Level]]:
+    def openings(self, *, complete: bool) -> list[Opening]:
         """The new escalations that deciding now would open, without doing anything; for the brakes."""
-        found: list[tuple[AccountId, Level]] = []
+        found: list[Opening] = []
         now = self._ports.now()
         for mark in self._marks():
             with self._store.read() as tx:
-                level = self._would_open(tx, mark.account_id, now, complete=complete)
-            if level is not None:
-                found.append((mark.account_id, level))
+                opening = self._would_open(tx, mark.account_id, now, complete=complete)
+            if opening is not None:
+                found.append(opening)
         return found
 
-    def _would_open(self, tx: Connection, account_id: AccountId, now: datetime, *, complete: bool) -> Level | None:
+    def _would_open(self, tx: Connection, account_id: AccountId, now: datetime, *, complete: bool) -> Opening | None:
         try:
             situation = self._surveyor.situation(tx, account_id, now, complete=complete)
-            return None if situation is None else _opens(situation, self._reconcile(situation, now))
+            if situation is None:
+                return None
+            decision = self._reconcile(situation, now)
+            level = _opens(situation, decision)
         except Exception:  # noqa: BLE001  counted and named when it is decided
             return None
+        return None if level is None else Opening(account_id, level, shared_bug(decision.escalation, self._policy))
 
     def _decide(self, mark: Mark, brake: Brake, report: DecideReport, *, complete: bool) -> None:
         with self._store.begin() as tx:
@@ -252,4 +266,4 @@ def _subject(crm: Crm, situation: Situation, decision: Decision) -> Subject:
     return Subject(crm.name, account.id, escalation.id, escalation.level, account.language, since, account.page)
 
 
-__all__ = ["DecideReport", "Decider"]
+__all__ = ["DecideReport", "Decider", "Opening"]

@@ -1,32 +1,15 @@
-"""Digests: many messages as one. What is news for a digest, when it goes, and how it grows until then.
-
-A digest is one row of the outbox with a time before which it is not sent. Each event adds its line in the transaction
-of its own decision, as long as nobody has begun to send the row; after that a new one begins. So each event stands in
-exactly one digest, whatever crashes.
-"""
+"""What is told together, and when: many new ones of one cycle, L1 outside office hours, all accounts of one bug."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection
-
-from connectors.base import Message, Part, Posting
 from worker.core.calendar import Calendar, due
-from worker.core.model import AccountId, Channel, ConnectorName, Event, Level
-from worker.render import Renderer
-from worker.store import messages, outbox
-from worker.store.codec import decode, encode
-from worker.store.deliveries import Delivery, Intent, Kind, State
-from worker.store.messages import DIGEST
-from worker.wiring import Outlet
+from worker.core.model import BugKey, Level
 
-_NAMESPACE = uuid.UUID("1c0a8a0e-93d4-5f0c-a1a6-3c9d6b7de1aa")
-_MOST_PARTS = 25
 _TICK = timedelta(microseconds=1)
+_BUG, _STORM = "bug ", "storm "
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +20,13 @@ class Gathering:
     calendar: Calendar | None = None
     daily: bool = False
 
-    @property
-    def active(self) -> bool:
-        """Whether anything is ever gathered."""
-        return self.storm is not None or self.calendar is not None
-
     def few(self, most: int) -> int:
         """How many new escalations are surely no storm, at most `most`."""
         return most if self.storm is None else min(most, self.storm)
 
-    def stormy(self, openings: Iterable[Level]) -> bool:
-        """Whether so many new escalations of one cycle are better told together."""
-        return self.storm is not None and sum(1 for _ in openings) > self.storm
+    def stormy(self, messages: int) -> bool:
+        """Whether so many messages about new escalations of one cycle are better told as one."""
+        return self.storm is not None and messages > self.storm
 
     def goes_at(self, level: Level, now: datetime, *, mail: bool) -> datetime | None:
         """When news of this level go, None for at once."""
@@ -66,92 +44,38 @@ class Gathering:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Which digest an event's line belongs to. `name` tells it from others of the same channel."""
+    """Which list an escalation belongs to, by name, and when that is sent at the earliest."""
 
     name: str
     goes_at: datetime
-    storm: bool = False
 
+    @classmethod
+    def of_bug(cls, bug: BugKey, now: datetime) -> Slot:
+        """The list of all accounts that a bug hits."""
+        return cls(f"{_BUG}{bug}", now)
 
-def gather(
-    tx: Connection,
-    outlet: Outlet,
-    to: Sequence[str],
-    part: Part,
-    slot: Slot,
-    connector: ConnectorName,
-    render: Renderer,
-) -> None:
-    """Add a line to the slot's digest for these recipients, or begin one."""
-    place, number = "|".join((outlet.name, *to, slot.name)), 0
-    while True:
-        key = str(uuid.uuid5(_NAMESPACE, f"{connector}|{place}|{number}"))
-        present = messages.by_key(tx, key)
-        if present is None:
-            _begin(tx, key, outlet, to, part, slot, connector, render)
-            return
-        if _add(tx, present, part, slot, render):
-            return
-        number += 1
+    @classmethod
+    def of_storm(cls, cycle: str, now: datetime) -> Slot:
+        """The list of a cycle that opens many."""
+        return cls(f"{_STORM}{cycle}", now)
 
+    @classmethod
+    def of_opening(cls, at: datetime) -> Slot:
+        """The list that goes when the office opens."""
+        return cls(at.isoformat(), at)
 
-def _begin(
-    tx: Connection,
-    key: str,
-    outlet: Outlet,
-    to: Sequence[str],
-    part: Part,
-    slot: Slot,
-    connector: ConnectorName,
-    render: Renderer,
-) -> None:
-    mail = outlet.channel is Channel.EMAIL
-    empty = Message(key, Posting.POST, tuple(to), "", "", slot.goes_at, envelope=tuple(to) if mail else ())
-    intent = Intent(
-        key=key,
-        lane=outlet.name,
-        kind=Kind.MESSAGE,
-        connector=connector,
-        account_id=AccountId(f"{DIGEST}{slot.name}"),
-        escalation_id=f"{DIGEST}{key}",
-        event=Event.OPENED,
-        event_no=1,
-        level=Level(part.level),
-        payload=encode(_written(empty, (part,), slot.storm, render)),
-    )
-    outbox.enqueue(tx, [intent], slot.goes_at)
+    @property
+    def storm(self) -> bool:
+        """Whether it gathers what came at once."""
+        return self.name.startswith(_STORM)
 
+    @property
+    def bug(self) -> str:
+        """The bug whose accounts it gathers, empty for another list."""
+        return self.name.removeprefix(_BUG) if self.name.startswith(_BUG) else ""
 
-def _add(tx: Connection, digest: Delivery, part: Part, slot: Slot, render: Renderer) -> bool:
-    if digest.state is not State.NEW or digest.attempt:
-        return False
-    message = decode(digest.intent.payload, Message)
-    others = tuple(each for each in message.parts if each.about != part.about)
-    if len(others) >= _MOST_PARTS:
-        return False
-    return _rewrite(tx, digest, message, (*others, part), slot.storm, render)
-
-
-def _rewrite(
-    tx: Connection, digest: Delivery, message: Message, parts: Sequence[Part], storm: bool, render: Renderer
-) -> bool:
-    level = Level(max(part.level for part in parts))
-    return messages.grow(tx, digest, encode(_written(message, parts, storm, render)), level)
-
-
-def _written(message: Message, parts: Sequence[Part], storm: bool, render: Renderer) -> Message:
-    urgent_first = tuple(sorted(parts, key=lambda part: -part.level))
-    card = render.digest(urgent_first, storm=storm)
-    return replace(message, subject=card.title, text=card.text, parts=urgent_first)
-
-
-def forget(tx: Connection, lane: str, about: str, now: datetime, render: Renderer) -> None:
-    """Take an escalation out of what is still gathered: it is told by itself now, and the line would be old news."""
-    for digest in messages.growing(tx, lane):
-        message = decode(digest.intent.payload, Message)
-        rest = tuple(part for part in message.parts if part.about != about)
-        if not rest:
-            outbox.end(tx, digest, State.SUPERSEDED, "told apart", "", now)
-        elif len(rest) < len(message.parts):
-            storm = digest.intent.account_id.startswith(f"{DIGEST}storm")
-            _rewrite(tx, digest, message, rest, storm, render)
+    def holds(self, level: Level, bug: BugKey | None) -> bool:
+        """Whether what is at this level and only for this bug is still told in this list."""
+        if self.bug:
+            return bug == self.bug
+        return level < Level.L3 if self.storm else level is Level.L1

@@ -14,24 +14,20 @@ from functools import cache
 
 from sqlalchemy import Connection
 
-from connectors.base import CreateNote, CreateTask, Instead, Message, Part, Posting
-from worker import digest
+from connectors.base import CreateNote, CreateTask, Instead, Message, Posting
 from worker.core.model import (
-    AccountId,
     AddNote,
     AddTask,
-    Channel,
-    ConnectorName,
     Event,
     Flag,
-    Level,
     Notify,
-    Person,
     SetFlag,
     TaskKind,
 )
+from worker.core.telling import restricted
 from worker.digest import Gathering
-from worker.render import Context, Renderer, restricted
+from worker.gathered import OPENINGS, Gathered, Subject, Telling, addresses, recipients
+from worker.render import Context, Renderer
 from worker.store import deliveries, outbox
 from worker.store.codec import decode, encode
 from worker.store.deliveries import Intent, Kind, State
@@ -39,10 +35,8 @@ from worker.texts import Card
 from worker.wiring import Outlet
 
 _NAMESPACE = uuid.UUID("6f0d5f0e-5b1e-5c5b-9a65-0d9b8c2f7d11")
-_OPENINGS = frozenset({Event.OPENED, Event.REOPENED})
 _FIRST_TASKS = frozenset({TaskKind.ANSWER, TaskKind.QUESTION})
 """Their keys are those that earlier releases gave, so that an upgrade repeats none."""
-_NOT_BY_MAIL = frozenset({Event.ACKNOWLEDGED, Event.SNOOZED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +45,6 @@ class FlagWrite:
 
     flag: Flag
     expect: Flag
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What an effect is about.
-
-    `flagged_since`: the CRM showed our flag since then, though this state knows nothing of it. An earlier one is lost.
-    `kept_by` is the account on whose page it is written, where that is another one.
-    """
-
-    connector: ConnectorName
-    account_id: AccountId
-    escalation_id: str
-    level: Level
-    language: str = ""
-    flagged_since: datetime | None = None
-    kept_by: AccountId | None = None
-
-    @property
-    def page(self) -> AccountId:
-        """The account on whose page notes and tasks are written."""
-        return self.kept_by or self.account_id
 
 
 def key_of(subject: Subject, event: Event, event_no: int, channel: str, part: str = "") -> str:
@@ -89,7 +61,7 @@ class Effects:
     def __init__(self, renderer: Renderer, outlets: Sequence[Outlet], gathering: Gathering | None = None) -> None:
         self._renderer = renderer
         self._outlets = outlets
-        self._gathering = gathering or Gathering()
+        self._gathered = Gathered(renderer, gathering or Gathering())
 
     def enqueue(
         self,
@@ -110,46 +82,21 @@ class Effects:
                     outbox.enqueue(tx, [self._task(subject, effect, own)], own.now)
                 case Notify():
                     for outlet in self._outlets:
-                        self._tell(tx, subject, effect, own, outlet, storm)
+                        self._tell(tx, Telling(subject, effect, own, outlet, storm))
 
-    def _tell(
-        self, tx: Connection, subject: Subject, effect: Notify, context: Context, outlet: Outlet, storm: str
-    ) -> None:
-        """By this channel: at once, or as a line of a digest."""
-        slot = self._slot(subject, effect, context, outlet, storm)
-        if slot is None:
-            if self._gathering.active:
-                digest.forget(tx, outlet.name, subject.escalation_id, context.now, self._renderer)
-            outbox.enqueue(tx, list(self._messages(subject, effect, context, outlet)), context.now)
-            return
-        part = Part(subject.escalation_id, int(subject.level), self._renderer.digest_line(effect, context))
-        for to in self._readers(effect, outlet):
-            digest.gather(tx, outlet, to, part, slot, subject.connector, self._renderer)
-        if outlet.notifier.capabilities().threads and outbox.thread_ref(tx, outlet.name, subject.escalation_id):
-            card = self._renderer.card(effect, context)
-            outbox.enqueue(tx, [self._post(subject, effect, context, outlet, Posting.EDIT, card)], context.now)
+    def _tell(self, tx: Connection, told: Telling) -> None:
+        """By this channel: at once, or as a line of a list."""
+        gathered = self._gathered.tell(tx, told)
+        rows = self._up_to_date(tx, told) if gathered else list(self._messages(told))
+        outbox.enqueue(tx, rows, told.context.now)
 
-    def _slot(
-        self, subject: Subject, effect: Notify, context: Context, outlet: Outlet, storm: str
-    ) -> digest.Slot | None:
-        mail = outlet.channel is Channel.EMAIL
-        if mail and not _by_mail(effect, context):
-            return None
-        at = self._gathering.goes_at(subject.level, context.now, mail=mail)
-        if at is not None:
-            return digest.Slot(at.isoformat(), at)
-        if subject.flagged_since is not None:
-            return None  # a list could not be looked up by the keys of its lines
-        if storm and not mail and effect.event in _OPENINGS and subject.level is not Level.L3:
-            return digest.Slot(f"storm {storm}", context.now, storm=True)
-        return None
-
-    def _readers(self, effect: Notify, outlet: Outlet) -> list[tuple[str, ...]]:
-        """Who gets a digest of their own: each person by mail, else the channel as a whole."""
-        if outlet.channel is Channel.EMAIL:
-            to, cc = _recipients(effect, outlet)
-            return [(address,) for address in (*to, *cc)]
-        return [outlet.to or tuple(person.name for person in effect.to)]
+    def _up_to_date(self, tx: Connection, told: Telling) -> list[Intent]:
+        """The edit of its own card, where what is told elsewhere has one."""
+        able = told.outlet.notifier.capabilities().threads
+        if not able or not outbox.thread_ref(tx, told.outlet.name, told.subject.escalation_id):
+            return []
+        card = self._renderer.card(told.effect, told.context)
+        return [self._post(told, Posting.EDIT, card)]
 
     def _note(self, subject: Subject, effect: AddNote, context: Context) -> Intent:
         key = key_of(subject, effect.event, effect.event_no, "note")
@@ -164,17 +111,16 @@ class Effects:
         value = CreateTask(key, subject.page, effect.assignee.id, effect.subject, body, effect.due_at)
         return _intent(subject, effect.event, effect.event_no, subject.connector, Kind.TASK, key, encode(value))
 
-    def _messages(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
-        match outlet.channel:
-            case Channel.EMAIL:
-                if _by_mail(effect, context):
-                    yield from self._mail(subject, effect, context, outlet)
-            case Channel.SLACK | Channel.CONSOLE:
-                yield from self._posts(subject, effect, context, outlet)
+    def _messages(self, told: Telling) -> Iterator[Intent]:
+        if not told.by_mail:
+            yield from self._posts(told)
+        elif told.is_mailed:
+            yield from self._mail(told)
 
-    def _mail(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
+    def _mail(self, told: Telling) -> Iterator[Intent]:
         """One copy a person: a refusal concerns that one alone, and not everyone may know everything."""
-        to, cc = _recipients(effect, outlet)
+        subject, effect, context, outlet = told.subject, told.effect, told.context, told.outlet
+        to, cc = recipients(effect, outlet)
         owner = context.escalation.owner if context.escalation is not None else None
         secret = restricted(context.escalation, context.policy)
         card = self._renderer.card(effect, context)
@@ -199,19 +145,19 @@ class Effects:
             # Each reader's mails keep their order; a mailbox that is full holds back nobody else's.
             yield replace(copy, stream=f"{subject.account_id} {address}")
 
-    def _posts(self, subject: Subject, effect: Notify, context: Context, outlet: Outlet) -> Iterator[Intent]:
+    def _posts(self, told: Telling) -> Iterator[Intent]:
         """One message per escalation: the first event posts it, later ones edit it and add a line to its thread."""
-        card, said = self._renderer.card(effect, context), self._renderer.slack_reply(effect, context)
-        if effect.event in _OPENINGS or effect.event_no <= 1:
-            yield self._post(subject, effect, context, outlet, Posting.POST, card)
+        card = self._renderer.card(told.effect, told.context)
+        if told.opening or told.effect.event_no <= 1:
+            yield self._post(told, Posting.POST, card)
             return
-        if outlet.notifier.capabilities().threads:
-            yield self._post(subject, effect, context, outlet, Posting.EDIT, card)
-        yield self._post(subject, effect, context, outlet, Posting.REPLY, replace(card, text=said, over=False))
+        if told.outlet.notifier.capabilities().threads:
+            yield self._post(told, Posting.EDIT, card)
+        said = self._renderer.slack_reply(told.effect, told.context)
+        yield self._post(told, Posting.REPLY, replace(card, text=said, over=False))
 
-    def _post(
-        self, subject: Subject, effect: Notify, context: Context, outlet: Outlet, posting: Posting, card: Card
-    ) -> Intent:
+    def _post(self, told: Telling, posting: Posting, card: Card) -> Intent:
+        subject, effect, context, outlet = told.subject, told.effect, told.context, told.outlet
         key = key_of(subject, effect.event, effect.event_no, outlet.name, posting.value)
         message = Message(
             key=key,
@@ -224,27 +170,9 @@ class Effects:
             thread_key=subject.escalation_id,
             link="" if posting is Posting.REPLY else context.link,
             struck=card.over,
-            instead=Instead(_addresses((*effect.to, *effect.cc)), card.title, card.text),
+            instead=Instead(addresses((*effect.to, *effect.cc)), card.title, card.text),
         )
         return _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
-
-
-def _by_mail(effect: Notify, context: Context) -> bool:
-    """Whether an event is mailed: not what people did themselves, nor an end that another account's opening tells."""
-    escalation = context.escalation
-    goes_on = escalation is not None and escalation.merged_into is not None and context.view.survivor != ""
-    return effect.event not in _NOT_BY_MAIL and not goes_on
-
-
-def _recipients(effect: Notify, outlet: Outlet) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """To and copy; where nobody has an address, the channel's own."""
-    to, cc = _addresses(effect.to), _addresses(effect.cc)
-    to, cc = (to, cc) if to else (cc or outlet.to, ())
-    return to, tuple(address for address in cc if address not in to)
-
-
-def _addresses(people: Sequence[Person]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(person.email for person in people if person.email))
 
 
 def _intent(subject: Subject, event: Event, event_no: int, lane: str, kind: Kind, key: str, payload: bytes) -> Intent:
@@ -259,7 +187,7 @@ def _intent(subject: Subject, event: Event, event_no: int, lane: str, kind: Kind
         event_no=event_no,
         level=subject.level,
         payload=payload,
-        told_since=subject.flagged_since if kind is Kind.MESSAGE and event in _OPENINGS else None,
+        told_since=subject.flagged_since if kind is Kind.MESSAGE and event in OPENINGS else None,
     )
 
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import jinja2
 
-from connectors.base import Part
 from worker.core.document import build_brief, build_document
 from worker.core.model import (
     Account,
@@ -33,6 +32,7 @@ from worker.core.model import (
 )
 from worker.core.policy import Policy
 from worker.core.story import NO_PAST, Past
+from worker.core.telling import Line, restricted, sums
 from worker.core.turn import HANDED_OVER, WORKER
 from worker.sandbox import FaultyTemplateError, environment, text_of
 from worker.texts import Card, Mail, Note
@@ -44,6 +44,8 @@ SLACK_LENGTH = 2_900
 SUBJECT_LENGTH = 150
 ZONE = "Asia/Jakarta"
 _LINE = 300
+_LISTED = 100
+"""Lines of one list that are shown; the rest is counted."""
 _CUT = "\n[cut: the whole text is longer]"
 _NAMES = (
     "note.txt",
@@ -56,6 +58,7 @@ _NAMES = (
     "slack.txt",
     "slack_reply.txt",
     "digest_line.txt",
+    "list_news.txt",
     "mail.txt",
     "mail.html",
     "subject.txt",
@@ -146,21 +149,41 @@ class Renderer:
         """What happened, for the thread."""
         return self._render("slack_reply.txt", _at(effect, context), SLACK_LENGTH)
 
-    def digest_line(self, effect: Notify, context: Context) -> str:
-        """The state of the escalation now, for a list of many."""
-        return " ".join(self._render("digest_line.txt", _at(effect, context), _LINE * 2).split())
+    def digest_line(self, effect: Notify, context: Context, *, bug: str = "", apart: bool = False) -> str:
+        """The state of the escalation now, for a list of many; `apart`: it has a message of its own."""
+        more: dict[str, Any] = {"bug": bug, "apart": apart}
+        return " ".join(self._render("digest_line.txt", _at(effect, context), _LINE * 2, **more).split())
 
-    def digest(self, parts: Sequence[Part], *, storm: bool) -> Card:
-        """A list of escalations, the highest first. `storm`: they are many of one cycle; else gathered over time."""
-        levels = Counter(f"L{part.level}" for part in parts)
+    def list_news(self, effect: Notify, context: Context) -> str:
+        """What happened to one of a list, with its name."""
+        return " ".join(self._render("list_news.txt", _at(effect, context), _LINE * 2).split())
+
+    def digest(
+        self, lines: Sequence[Line], *, storm: bool, bug: str = "", news: Sequence[str] = (), personal: bool = False
+    ) -> Card:
+        """A list of escalations, in this order. `storm`: they are many of one cycle; `bug`: what hits them all.
+
+        `news` are what happened since; `personal`: the list is for one person and what concerns them.
+        """
+        over = bool(lines) and all(line.over for line in lines)
+        levels = Counter(line.level for line in lines if not line.over)
         values: dict[str, object] = {
-            "count": len(parts),
-            "by_level": ", ".join(f"{count} {level}" for level, count in sorted(levels.items(), reverse=True)),
-            "lines": [part.text for part in parts],
+            "count": len(lines),
+            "by_level": ", ".join(f"{levels[level]} {level}" for level in sorted(levels, reverse=True)),
+            "closed": sum(line.over for line in lines),
+            "lines": [line.text for line in lines[:_LISTED]],
+            "more": len(lines[_LISTED:]),
             "storm": storm,
+            "bug": bug,
+            "worth": " + ".join(map(str, sums(lines))),
+            "unknown": sum(line.worth is None for line in lines),
+            "news": news,
+            "personal": personal,
+            "over": over,
         }
         title, text = (self._environment.get_template(name) for name in ("digest_title.txt", "digest.txt"))
-        return Card(" ".join(text_of(title, values, 2 * SUBJECT_LENGTH).split()), text_of(text, values, TEXT_LENGTH))
+        told = text_of(text, values, TEXT_LENGTH)
+        return Card(" ".join(text_of(title, values, 2 * SUBJECT_LENGTH).split()), told, over)
 
     def alarm(self, kind: str, values: Mapping[str, object]) -> Card:
         """What operations must hear: `failing`, `over`, or `hold_` with why new escalations are held."""
@@ -226,6 +249,8 @@ class Renderer:
             "brief": None,
             "issue": "",
             "triggers": [],
+            "bug": "",
+            "apart": False,
             "why": "",
             "thanks": [],
         }
@@ -268,9 +293,3 @@ def _helpers(account: Account, escalation: Escalation) -> list[str]:
     people = (escalation.owner, account.owner, account.manager)
     names = [person.name for person in people if person is not None and person.active]
     return list(dict.fromkeys(name for name in (escalation.acknowledged_by, *names) if name))
-
-
-def restricted(escalation: Escalation | None, policy: Policy) -> bool:
-    """Whether a reason is such that no detail of it belongs into a shared channel."""
-    reasons = () if escalation is None else escalation.reasons
-    return any(reason.trigger in policy.triggers and policy.triggers[reason.trigger].restricted for reason in reasons)

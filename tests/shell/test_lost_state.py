@@ -146,3 +146,30 @@ def test_on_slacks_own_client_no_second_message(tmp_path: Path) -> None:
 
     assert len(before) == 2
     assert after == before
+
+
+def a_bug(here: Office, *keys: str) -> None:
+    for key in keys:
+        here.account(key)
+        here.crm.put("case", f"C-{key}", {"account_id": key, "status": "Open", "bug_key": "BUG-7"})
+
+
+def test_the_list_of_a_bug_is_found_again_and_who_joins_later_comes_to_it(office: Office) -> None:
+    slack, mail = office.record("slack"), office.record("email", Channel.EMAIL, able=Capabilities())
+    a_bug(office, "B1", "B2", "B3")
+    office.cycle()
+    posts, mails = len(slack.sent), len(mail.sent)
+    lose_state(office)
+    office.cycle(HOUR)
+    found_again = len(slack.sent)
+    a_bug(office, "B4")
+    office.cycle()
+    edits, replies = slack.posts(Posting.EDIT), slack.posts(Posting.REPLY)
+    lists = [each for each in mail.sent[mails:] if each.subject.startswith("Bug") and each.repeated]
+
+    assert [each.subject for each in slack.sent[posts:found_again] if each.posting is Posting.POST] == []
+    assert edits[-1].subject.startswith("Bug BUG-7, 4 customers")
+    assert replies[-1].text.startswith("PT B4 - Escalated")
+    assert {each.thread_ref for each in (edits[-1], replies[-1])} == {"found"}
+    assert all(f"PT {key} " in each.text for each in lists for key in ("B1", "B2", "B3"))
+    assert lists

@@ -175,7 +175,7 @@ def test_many_at_once_are_one_digest_and_each_l3_stands_alone(office: Opened) ->
     assert all(f"PT A{number} " in digest.text for number in range(8))
 
 
-def test_after_a_storm_each_has_a_message_of_its_own(office: Opened) -> None:
+def test_after_a_storm_what_happens_is_told_in_its_thread(office: Opened) -> None:
     here = office(notifiers=SLACK, more="messages: {storm: 2}")
     slack = here.record("slack")
     for number in range(4):
@@ -183,14 +183,45 @@ def test_after_a_storm_each_has_a_message_of_its_own(office: Opened) -> None:
     here.cycle()
     here.account("A1", "Merah", override="acknowledged", override_by="Bima")
     here.cycle()
-    here.account("A1", "Merah", **ENDED, override_root_cause="x")
-    here.cycle()
+    edit, reply = slack.sent[1:]
 
-    assert [each.posting for each in slack.sent] == [
-        Posting.POST, Posting.POST, Posting.REPLY, Posting.EDIT, Posting.REPLY,
-    ]  # fmt: skip
-    assert slack.sent[1].subject == "L2 - PT A1 - health red"
-    assert [each.thread_ref for each in slack.sent[2:]] == ["r2"] * 3
+    assert (edit.posting, reply.posting, edit.thread_ref, reply.thread_ref) == (Posting.EDIT, Posting.REPLY, "r1", "r1")
+    assert "PT A1 - health red, acknowledged." in edit.text
+    assert reply.text == "PT A1 - Acknowledged: acknowledged by Bima"
+
+
+def test_the_clocks_of_a_storm_do_not_make_another_one(office: Opened) -> None:
+    here = office(notifiers=SLACK, more="messages: {storm: 2}")
+    slack = here.record("slack")
+    for number in range(4):
+        here.account(f"A{number}", "Merah")
+    here.cycle()
+    here.cycle(timedelta(hours=1))
+    warned = slack.sent[1:]
+    here.cycle(timedelta(hours=1))
+    bumped = slack.sent[1 + len(warned) :]
+
+    assert [each.posting for each in warned] == [Posting.EDIT, Posting.REPLY]
+    assert len(warned[1].text.splitlines()) == 4
+    assert sorted(each.subject for each in bumped if each.posting is Posting.POST) == [
+        f"L3 - PT A{number} - health red" for number in range(4)
+    ]
+
+
+def test_what_leaves_a_storm_has_a_card_of_its_own_and_the_list_says_so(office: Opened) -> None:
+    here = office(notifiers=SLACK, more="messages: {storm: 2}")
+    slack = here.record("slack")
+    for number in range(4):
+        here.account(f"A{number}", "Merah")
+    here.cycle()
+    here.account("A1", "Merah", override="raise_l3", override_by="Bima")
+    here.cycle()
+    edit = slack.posts(Posting.EDIT)[-1]
+    posts = [each.subject for each in slack.posts(Posting.POST)]
+
+    assert posts[1:] == ["L3 - PT A1 - health red"]
+    assert "L3 - PT A1 - has a message of its own" in edit.text
+    assert edit.thread_ref == "r1"
 
 
 def test_a_digest_whose_answer_was_lost_is_not_posted_again(office: Opened) -> None:

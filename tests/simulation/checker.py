@@ -63,14 +63,19 @@ def _ends(world: World, told: Mapping[str, str]) -> Iterator[str]:
             yield f"I5 {name} is {status} instead of {story.status}"
         if key not in noted:
             yield f"I1 {name} has no note"
-        if not any(f"- {fields['name']} -" in message.subject for _, message in world.posts):
+        if not any(_names(message, fields["name"]) for _, message in world.posts):
             yield f"I1 {name} was not told in the channel"
-        if not any(f"- {fields['name']} -" in message.subject for _, message in world.mails):
+        if not any(_names(message, fields["name"]) for _, message in world.mails):
             yield f"I4 {name} was not mailed"
 
 
 def _is_news(world: World, key: str, story: Story) -> bool:
     return bool(story.judged) and world.news(key, f"{story.judged}-{key}")
+
+
+def _names(message: Message, account: object) -> bool:
+    """Whether a message is about an account, alone or in a list."""
+    return any(f"- {account} -" in said for said in (message.subject, *message.text.splitlines()))
 
 
 def _once(world: World, told: Mapping[str, str]) -> Iterator[str]:
@@ -82,6 +87,7 @@ def _once(world: World, told: Mapping[str, str]) -> Iterator[str]:
         ("I3 post", posts),
     ):
         yield from (f"{what} {key} came {count} times" for key, count in Counter(keys).items() if count > 1)
+    yield from _one_card_a_bug(world, told)
     noted = Counter((note.account_id, note.title, note.at) for note in world.notes)
     yield from (f"I2 {account}: {title} was noted {n} times" for (account, title, _), n in noted.items() if n > 1)
     opened = Counter(note.account_id for note in world.notes if note.title.endswith(": Escalated"))
@@ -89,6 +95,19 @@ def _once(world: World, told: Mapping[str, str]) -> Iterator[str]:
         story = STORIES[told[account]]
         if n > story.times + _is_news(world, account, story):
             yield f"I2 {account} was escalated {n} times"
+
+
+def _one_card_a_bug(world: World, told: Mapping[str, str]) -> Iterator[str]:
+    """I3: the accounts of one bug are told by one card, and whoever joins comes to it."""
+    for key, name in told.items():
+        if name != "bug" or key.endswith("x"):
+            continue
+        said = [message for _, message in world.posts if f" BUG-1{key}, " in message.subject]
+        if len({message.thread_key for message in said}) > 1:
+            yield f"I3 the bug of {key} has several cards"
+        cards = [message.text for message in said if message.posting is not Posting.REPLY]
+        if cards and not all(f"- PT {each} " in cards[-1] for each in (key, f"{key}x", f"{key}xx")):
+            yield f"I3 the last card of {key}'s bug does not name all its accounts"
 
 
 def _mails(world: World, told: Mapping[str, str]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from worker.brakes import Brake
 from worker.core import reconcile
 from worker.deliver import Deliverer
 from worker.lanes import CrmLane
+from worker.lists import Lists
 from worker.mirror import Mirror
 from worker.pull import Puller
 from worker.situation import Surveyor
@@ -180,6 +181,11 @@ def _blurred_key() -> object:
     )
 
 
+def _lists_without_memory() -> object:
+    """A list takes nobody once it is begun: whoever joins a bug later is told by another one."""
+    return patch.object(Lists, "_takes", lambda _self, tx, list_id, _slot, _line: not outbox.of_escalation(tx, list_id))
+
+
 GUARDS = (
     Guard("the overlap", _without_overlap),
     Guard("the mark in the page's transaction", _mark_later),
@@ -196,4 +202,5 @@ GUARDS = (
     Guard("the condition of a flag write", _no_expectation),
     Guard("the key names the event", _blurred_key),
     Guard("the intent before the send", _no_intent),
+    Guard("one list for a bug", _lists_without_memory),
 )

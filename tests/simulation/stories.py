@@ -91,11 +91,14 @@ def change_case(**fields: object) -> Act:
     return lambda stage, key: stage.world.put("case", f"C-{key}", **fields)
 
 
-def bug(stage: Stage, key: str) -> None:
-    """The same bug at a second customer."""
-    partner = f"{key}x"
-    for each in (key, partner):
-        case(subject="Crash", category="Bug", bug_key="BUG-1" + key)(stage, each)
+def bug(*partners: str) -> Act:
+    """The same bug at one customer after the other."""
+
+    def act(stage: Stage, key: str) -> None:
+        for each in partners:
+            case(subject="Crash", category="Bug", bug_key=f"BUG-1{key}")(stage, f"{key}{each}")
+
+    return act
 
 
 def merge(stage: Stage, key: str) -> None:
@@ -153,7 +156,7 @@ STORIES: dict[str, Story] = {
     "late": Story(((0, dispute("25000000", late=200)), (1, dispute("1000", 2))), "L2"),
     "late_case": Story(((0, case(category="Legal", late=240)),), "L3"),
     "pr_risk": Story(((0, account(pr_risk=True)),), "L3"),
-    "bug": Story(((0, bug),), "L2"),
+    "bug": Story(((0, bug("", "x")), (20, bug("xx"))), "L2"),
     "worse": Story(((0, YELLOW), (30, case(category="Legal"))), "L3"),
     "recovers": Story(((0, YELLOW), (40, GREEN)), seen=False),
     "closed": Story(((0, case(category="Legal")), (55, change_case(status="Closed"))), "L3", "to_confirm", seen=False),
@@ -187,7 +190,8 @@ COMMON = (
     *("red", "dispute", "legal", "late", "late_case", "untick", "untick_in_write", "false_alarm", "acknowledge"),
     *("worse", "bad_case"),
 )
-PARTNERS = {"bug": "bug", "merged": "heir"}
+PARTNERS = {"bug": ("bug", "bug"), "merged": ("heir",)}
+"""The stories of the accounts that are named after the first one: by one x more each."""
 
 
 def cast(world: World, accounts: int = 9) -> dict[str, str]:
@@ -196,8 +200,17 @@ def cast(world: World, accounts: int = 9) -> dict[str, str]:
     names = [*world.dice.sample(COMMON, accounts // 2), *world.dice.sample(rest, accounts - accounts // 2)]
     world.dice.shuffle(names)
     told = {f"A{number}": name for number, name in enumerate(names)}
-    told.update({f"{key}x": PARTNERS[name] for key, name in told.items() if name in PARTNERS})
-    return told
+    return with_partners(told)
+
+
+def with_partners(told: dict[str, str]) -> dict[str, str]:
+    """The cast with the accounts that a story brings along."""
+    others = {
+        f"{key}{'x' * number}": partner
+        for key, name in told.items()
+        for number, partner in enumerate(PARTNERS.get(name, ()), 1)
+    }
+    return {**told, **others}
 
 
 def tell(stage: Stage, told: dict[str, str], first: int, last: int) -> None:

@@ -12,8 +12,7 @@ from tests.simulation.world import NOTHING_WRONG, World
 
 def test_every_story_ends_as_it_should_where_nothing_goes_wrong() -> None:
     names = [name for name in stories.STORIES if name not in ("imported", "heir")]
-    told = {f"A{number}": name for number, name in enumerate(names)}
-    told.update({f"{key}x": stories.PARTNERS[name] for key, name in told.items() if name in stories.PARTNERS})
+    told = stories.with_partners({f"A{number}": name for number, name in enumerate(names)})
     history = History(World(1, NOTHING_WRONG), told)
     stories.tell(history, told, 2, 50)
 

@@ -75,7 +75,7 @@ def _context(decider: Decider, situation: Situation, event: Event, now: datetime
 
 def _texts(context: Context, renderer: Renderer) -> Iterator[str]:
     from worker.core.model import AddNote, Notify
-    from worker.render import restricted
+    from worker.core.telling import restricted
 
     if context.escalation is None:
         yield "This account is not escalated, and nothing would escalate it now: there is nothing to tell."

@@ -1,4 +1,4 @@
-"""Messages that are not sent yet: digests that still grow, and what a failing channel leaves to another one."""
+"""Messages that are not sent yet: lists that still grow, and what a failing channel leaves to another one."""
 
 from __future__ import annotations
 
@@ -15,17 +15,13 @@ from worker.store.schema import outbox
 from worker.store.statements import one_of
 
 DIGEST = "digest:"
-"""How the account of a digest's row begins: each digest is in an order of its own."""
+"""How the account of a list's row begins: each list is in an order of its own."""
 
-_BY_KEY = select(outbox).where(outbox.c.key == bindparam("own_key"))
-_GROWING = (outbox.c.attempt == 0, one_of(outbox.c.state, [State.NEW]))
+_GROWING = (outbox.c.attempt == 0, one_of(outbox.c.state, [State.NEW, State.UNKNOWN]))
 _GROW = (
     update(outbox)
-    .where(outbox.c.ordinal == bindparam("own_ordinal"), *_GROWING)
+    .where(outbox.c.ordinal == bindparam("own_ordinal"), outbox.c.payload == bindparam("as_read"), *_GROWING)
     .values(payload=bindparam("grown"), level=bindparam("risen"))
-)
-_DIGESTS = select(outbox).where(
-    outbox.c.lane == bindparam("of_lane"), outbox.c.account_id.startswith(DIGEST), *_GROWING
 )
 _STUCK = (
     select(outbox)
@@ -67,21 +63,10 @@ def struggling(tx: Connection, before: datetime) -> dict[str, tuple[str, str]]:
     return {row[0]: (row[1] or "no answer", row[2]) for row in tx.execute(_STRUGGLING, {"before": micros(before)})}
 
 
-def by_key(tx: Connection, key: str) -> Delivery | None:
-    """The effect with this key."""
-    row = tx.execute(_BY_KEY, {"own_key": key}).first()
-    return None if row is None else delivery_from(row)
-
-
-def grow(tx: Connection, digest: Delivery, payload: bytes, level: Level) -> bool:
-    """Give a digest another text. False when somebody has begun to send it."""
-    values = {"own_ordinal": digest.ordinal, "grown": payload, "risen": int(level)}
+def grow(tx: Connection, row: Delivery, payload: bytes, level: Level) -> bool:
+    """Give a message another text. False when somebody has begun to send it, or gave it another one meanwhile."""
+    values = {"own_ordinal": row.ordinal, "as_read": row.intent.payload, "grown": payload, "risen": int(level)}
     return tx.execute(_GROW, values).rowcount == 1
-
-
-def growing(tx: Connection, lane: str) -> list[Delivery]:
-    """The digests of a lane that nobody has begun to send."""
-    return [delivery_from(row) for row in tx.execute(_DIGESTS, {"of_lane": lane})]
 
 
 def stuck(tx: Connection, lane: str, before: datetime, most: int = 100) -> list[Delivery]:

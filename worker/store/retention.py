@@ -13,7 +13,7 @@ from sqlalchemy.sql import ColumnElement
 
 from worker.store.codec import micros
 from worker.store.deliveries import Kind, State
-from worker.store.schema import escalation, fact, outbox, trail
+from worker.store.schema import escalation, fact, listing, outbox, trail
 from worker.store.statements import one_of
 
 _newer = fact.alias("newer")
@@ -75,9 +75,20 @@ _OUTBOX = delete(outbox).where(
         .limit(bindparam("most"))
     )
 )
+_LISTING_KEY = (listing.c.list_id, listing.c.escalation_id)
+_LISTINGS = delete(listing).where(
+    tuple_(*_LISTING_KEY).in_(
+        select(*_LISTING_KEY)
+        .where(
+            listing.c.at < bindparam("before"),
+            ~exists().where(escalation.c.id == listing.c.escalation_id, escalation.c.status != "resolved"),
+        )
+        .limit(bindparam("most"))
+    )
+)
 
 
 def forget(tx: Connection, before: datetime, most: int) -> int:
     """Forget at most so many rows of each table. Returns how many went; fewer than `most` means nothing is left."""
     values = {"before": micros(before), "most": most}
-    return max(tx.execute(statement, values).rowcount for statement in (_FACTS, _TRAIL, _OUTBOX))
+    return max(tx.execute(statement, values).rowcount for statement in (_FACTS, _TRAIL, _OUTBOX, _LISTINGS))

@@ -213,6 +213,21 @@ Index("ix_outbox_pending", outbox.c.lane, outbox.c.state, sqlite_where=_PENDING,
 Index("ix_outbox_order", outbox.c.lane, outbox.c.stream, sqlite_where=_PENDING, postgresql_where=_PENDING)
 Index("ix_outbox_escalation", outbox.c.escalation_id)
 
+listing = Table(
+    "listing",
+    metadata,
+    Column("list_id", String, primary_key=True, comment="stands as the escalation of the list's own rows"),
+    Column("escalation_id", String, primary_key=True),
+    Column("lane", String, nullable=False),
+    Column("reader", String, nullable=False),
+    Column("slot", String, nullable=False, comment="what the list gathers"),
+    Column("body", LargeBinary, nullable=False, comment="the line as it stands"),
+    Column("at", BigInteger, nullable=False),
+    comment="which list tells of which escalation, and what it says of it",
+    sqlite_with_rowid=False,
+)
+Index("ix_listing_escalation", listing.c.lane, listing.c.escalation_id)
+
 quarantine = Table(
     "quarantine",
     metadata,
