@@ -18,7 +18,8 @@ from worker.core.model import Channel
 from worker.render import Renderer
 from worker.store import deliveries, messages, outbox
 from worker.store.codec import decode, encode
-from worker.store.deliveries import Delivery, State
+from worker.store.deliveries import Delivery, Intent, State
+from worker.store.messages import DIGEST
 from worker.wiring import Outlet
 
 _NAMESPACE = uuid.UUID("5f5f0b5e-2f64-5d0a-9d7c-0d8a3f2b4c55")
@@ -82,8 +83,14 @@ class Fallback:
                 key = _key(delivery.intent.key, other.name, address)
                 yield replace(plain, key=key, to=readers, cc=(), envelope=(address,), instead=None)
         elif other.to or other.channel is Channel.CONSOLE:
-            key = _key(delivery.intent.key, other.name)
+            key = _key(other.name, *_told(delivery.intent, instead.text))
             yield replace(plain, key=key, to=other.to or message.to, cc=(), envelope=(), instead=None)
+
+
+def _told(intent: Intent, text: str) -> tuple[str, ...]:
+    """What names the news themselves, whoever's copy it is: a channel hears each once. Readers' lists may differ."""
+    about = intent.account_id if intent.account_id.startswith(DIGEST) else intent.escalation_id
+    return intent.lane, intent.connector, about, intent.event.value, str(intent.event_no), text
 
 
 def _key(*names: str) -> str:
