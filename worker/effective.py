@@ -22,6 +22,7 @@ def effective(file: PolicyFile, policy: Policy, state: Path) -> dict[str, object
             "enabled": rule.enabled,
             "restricted": rule.restricted,
             "steward": rule.steward.value,
+            "tells": [role.value for role in rule.tells],
         }
         for trigger, rule in policy.triggers.items()
     }

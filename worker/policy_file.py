@@ -122,6 +122,7 @@ def _rule(row: schema.TriggerRow, default: TriggerRule) -> TriggerRule:
         enabled=default.enabled if row.enabled is None else row.enabled,
         restricted=default.restricted if row.restricted is None else row.restricted,
         steward=row.steward or default.steward,
+        tells=default.tells if row.tells is None else tuple(row.tells),
     )
 
 

@@ -42,6 +42,7 @@ class TriggerRow(Section):
     enabled: bool | None = Field(default=None, description="false switches the trigger off")
     restricted: bool | None = Field(default=None, description="true keeps customer details out of shared channels")
     steward: RoleName | None = Field(default=None, description="who keeps the rule, and is told when it flaps")
+    tells: list[RoleName] | None = Field(default=None, description="who is copied on everything, if named")
 
 
 class CustomTriggerRow(TriggerRow):

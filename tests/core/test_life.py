@@ -16,6 +16,7 @@ from worker.core.clock import settled, start_clock, start_target
 from worker.core.clock_story import ClockStory
 from worker.core.document import build_document
 from worker.core.model import (
+    NO_FLAG,
     AddNote,
     AddTask,
     Colour,
@@ -25,10 +26,12 @@ from worker.core.model import (
     Issue,
     Level,
     Notify,
+    Observed,
     Outcome,
     Override,
     PastCause,
     Pause,
+    Person,
     Role,
     Segment,
     Silence,
@@ -37,6 +40,8 @@ from worker.core.model import (
     Wish,
 )
 from worker.core.policy import Absence, FlappingRule, LevelRule, Policy, default_levels
+from worker.core.reconcile import reconcile
+from worker.core.triggers import assess
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -492,3 +497,24 @@ def test_an_override_with_no_name_is_still_a_persons(world, make) -> None:
     world.step(replace(world.view, account=account))
 
     assert world.current.acknowledged_by == "a person in the CRM"
+
+
+COUNSEL = Person("counsel", "Dewi Lestari", "counsel@example.com", title="General Counsel")
+
+
+def _copied(make, cases, policy):
+    view = make.view(cases=cases)
+    decision = reconcile(view, assess(view, policy, make.now), None, Observed(NO_FLAG, make.now), policy, make.now)
+    return [person.id for effect in kinds(decision, Notify) for person in effect.cc]
+
+
+def test_a_legal_matter_is_told_to_the_counsel_as_well(make):
+    policy = make.policy()
+    named = replace(policy, people={**policy.people, Role.COUNSEL: COUNSEL})
+    legal, other = make.case(category="legal_compliance"), make.case(category="security_incident")
+    away = Absence("counsel", make.now, make.now + timedelta(days=1), replace(COUNSEL, id="deputy"))
+
+    assert "counsel" in _copied(make, (legal,), named)
+    assert "counsel" not in _copied(make, (other,), named)
+    assert "counsel" not in _copied(make, (legal,), policy)
+    assert "deputy" in _copied(make, (legal,), replace(named, absences=(away,)))

@@ -133,6 +133,19 @@ def test_the_clock_of_an_account_tells_how_it_came_about(escalated: Office, caps
     assert run(["clock", "explain", "nobody", *config]) != 0
 
 
+def test_check_says_whom_a_rule_shall_tell_and_nobody_is_named_for(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["check", "--config", str(office.config)])
+    unnamed = " ".join(capsys.readouterr().out.split())
+    office.configure("  console: {}", "triggers: {legal_compliance: {tells: []}}")
+    run(["check", "--config", str(office.config)])
+
+    assert "counsel: legal_compliance shall be told to this role, and nobody is named" in unnamed
+    assert "name one under people.counsel" in unnamed
+    assert "counsel" not in capsys.readouterr().out
+
+
 LIFE = """
 levels:
   L1: {follow_up: {every: 36h, reminders: 3}, resolve: 0s, pause: 90m, calendars: {strategic: jakarta_office}}

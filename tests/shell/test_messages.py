@@ -135,6 +135,21 @@ def test_of_a_restricted_matter_only_its_owner_learns_more(office: Opened) -> No
         assert not any(word in told.lower() for word in ("somasi", "kuasa", "legal", "hukum", "case"))
 
 
+def test_the_counsel_learns_of_a_legal_matter_and_not_what_it_is_about(office: Opened) -> None:
+    here = office(notifiers=MAIL)
+    counsel = "  counsel: {id: u6, name: Dewi Lestari, email: counsel@example.com, title: General Counsel}\n"
+    text = here.config.read_text(encoding="utf-8").replace("people:\n", f"people:\n{counsel}")
+    here.config.write_text(text, encoding="utf-8")
+    here.account("A1")
+    here.crm.put("case", "C1", {"account_id": "A1", "subject": "Somasi", "category": "legal_compliance"})
+    here.account("A2", "Merah")
+    here.cycle()
+    told = [mail for mail in here.mails() if mail["Delivered-To"] == "counsel@example.com"]
+
+    assert [mail["Subject"] for mail in told] == ["ESCALATION - PT A1 - restricted (L3)"]
+    assert not any(word in told[0].as_string().lower() for word in ("somasi", "legal", "c1"))
+
+
 def test_even_the_name_can_be_kept_back(office: Opened) -> None:
     here = office(notifiers=f"{SLACK}\n{MAIL}", more="messages: {restricted_names: false}")
     slack = here.record("slack")

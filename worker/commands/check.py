@@ -68,6 +68,11 @@ def _own(settings: Settings) -> Iterator[tuple[str, Finding]]:
         if role not in {each.value for each in settings.policy.people}:
             remedy = f"name one under people.{role}: the next role up answers until then"
             yield "people", Finding(Severity.WARNING, role, "nobody to fall back to", remedy)
+    for trigger, rule in settings.policy.triggers.items():
+        for untold in (role for role in rule.tells if rule.enabled and role not in settings.policy.people):
+            remedy = f"name one under people.{untold.value}, or set triggers.{trigger}.tells: []"
+            said = f"{trigger} shall be told to this role, and nobody is named"
+            yield "people", Finding(Severity.WARNING, untold.value, said, remedy)
 
 
 def _crms(settings: Settings) -> Iterator[tuple[str, Finding]]:

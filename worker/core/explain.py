@@ -23,7 +23,7 @@ from worker.core.model import (
     TriggerId,
 )
 from worker.core.policy import Policy
-from worker.core.routing import route
+from worker.core.routing import route, told_as_well
 from worker.core.silences import hushed
 from worker.core.triggers import BEFORE_A_LOSS, open_cases, open_disputes, open_total
 from worker.core.turn import covered
@@ -56,6 +56,7 @@ def explain(
             ("why", tuple(_why(escalation, assessment, policy))),
             ("until when", tuple(_until(escalation, now))),
             ("who answers", (route(view.account, escalation.level, _lead(assessment), policy, now).because,)),
+            ("who is told as well", tuple(_told_as_well(view, escalation, policy, now))),
             ("why not higher", tuple(_why_not_higher(escalation, assessment, policy))),
             ("what would clear it", tuple(_clearing(escalation, policy))),
         ]
@@ -81,6 +82,12 @@ def _headline(
 
 def _lead(assessment: Assessment) -> TriggerId | None:
     return None if assessment.decided_by is None else assessment.decided_by.trigger
+
+
+def _told_as_well(view: AccountView, escalation: Escalation, policy: Policy, now: datetime) -> Iterator[str]:
+    rules = [reason.trigger for reason in escalation.reasons]
+    for person in told_as_well(view.account, rules, policy, now):
+        yield f"{person.name}{f' ({person.title})' * bool(person.title)} is copied on everything"
 
 
 def _why(escalation: Escalation, assessment: Assessment, policy: Policy) -> Iterator[str]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -57,7 +57,7 @@ class TriggerRule:
     """One row of the policy table: a level for each segment, and the executive who answers at L3.
 
     `restricted` keeps customer details out of shared channels (legal and security matters). `steward` keeps the rule:
-    who is told when it flaps, or when its root causes repeat.
+    who is told when it flaps, or when its root causes repeat. `tells` are copied on everything.
     """
 
     levels: Mapping[Segment, Level]
@@ -65,6 +65,7 @@ class TriggerRule:
     enabled: bool = True
     restricted: bool = False
     steward: Role = Role.VP_CS
+    tells: tuple[Role, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +102,9 @@ class LevelRule:
         return self.calendars.get(segment, self.calendar)
 
 
-def _row(standard: Level, high: Level, strategic: Level, executive: Role, *, restricted: bool = False) -> TriggerRule:
+def _row(standard: Level, high: Level, strategic: Level, executive: Role) -> TriggerRule:
     levels = {Segment.STANDARD: standard, Segment.HIGH_VALUE: high, Segment.STRATEGIC: strategic}
-    return TriggerRule(levels, executive, restricted=restricted)
+    return TriggerRule(levels, executive)
 
 
 def default_triggers() -> dict[TriggerId, TriggerRule]:
@@ -111,8 +112,8 @@ def default_triggers() -> dict[TriggerId, TriggerRule]:
     low, mid, top = Level.L1, Level.L2, Level.L3
     return {
         CHURN_THREAT: _row(low, mid, top, Role.CEO),
-        LEGAL_COMPLIANCE: _row(top, top, top, Role.CEO, restricted=True),
-        SECURITY_INCIDENT: _row(top, top, top, Role.CTO, restricted=True),
+        LEGAL_COMPLIANCE: replace(_row(top, top, top, Role.CEO), restricted=True, tells=(Role.COUNSEL,)),
+        SECURITY_INCIDENT: replace(_row(top, top, top, Role.CTO), restricted=True),
         EXECUTIVE_COMPLAINT: _row(mid, mid, top, Role.CEO),
         PAYMENT_DISPUTE: _row(mid, mid, top, Role.CFO),
         MULTI_CUSTOMER_BUG: _row(mid, mid, top, Role.CTO),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -101,6 +101,18 @@ def copied(account: Account, owner: Person | None, policy: Policy, now: datetime
         if person is not None and (owner is None or person.id != owner.id):
             found.setdefault(person.id, person)
     return tuple(found.values())
+
+
+def told_as_well(account: Account, triggers: Iterable[TriggerId], policy: Policy, now: datetime) -> tuple[Person, ...]:
+    """Whom these rules let know besides those who answer, or their deputies; a role that nobody holds is left out."""
+    roles = dict.fromkeys(role for trigger in triggers for role in _tells(trigger, policy))
+    people = (_answering(account, role, policy, now)[0] for role in roles)
+    return tuple({person.id: person for person in people if person is not None}.values())
+
+
+def _tells(trigger: TriggerId, policy: Policy) -> tuple[Role, ...]:
+    rule = policy.triggers.get(trigger)
+    return () if rule is None else rule.tells
 
 
 def csm_of(account: Account, policy: Policy, now: datetime) -> Person | None:

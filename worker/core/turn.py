@@ -34,7 +34,7 @@ from worker.core.model import (
     TriggerId,
 )
 from worker.core.policy import Policy
-from worker.core.routing import csm_of, route
+from worker.core.routing import csm_of, route, told_as_well
 
 WORKER = "worker"
 
@@ -135,7 +135,9 @@ class Turn:
         owner = self.escalation.owner
         found = route(self.view.account, self.escalation.level, self.lead(), self.policy, self.now)
         to = (() if owner is None else (owner,)) if people is None else tuple(people)
-        cc = () if people is not None else tuple(person for person in found.cc if person not in to)
+        rules = [reason.trigger for reason in self.escalation.reasons]
+        others = (*found.cc, *told_as_well(self.view.account, rules, self.policy, self.now))
+        cc = () if people is not None else tuple(dict.fromkeys(person for person in others if person not in to))
         if to or cc:
             self.effects.append(Notify(event, number, to or cc, cc if to else ()))
 
