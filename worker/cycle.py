@@ -23,6 +23,7 @@ from worker.situation import Detector, Surveyor
 from worker.store import facts, guard, messages, retention
 from worker.store.database import Store
 from worker.undecided import Undecided
+from worker.whatif.proof import Prover
 from worker.wiring import Crm, Outlet
 
 _FORGOTTEN_AT = "forgotten_at"
@@ -81,7 +82,13 @@ class Cycle:
         self._pullers = {crm.name: Puller(crm, store, ports, reading, detector.hits) for crm in crms}
         self._deciders = {
             crm.name: Decider(
-                crm, store, ports, policy, Surveyor(crm, policy, detector, self._settle(crm, patience)), effects
+                crm,
+                store,
+                ports,
+                policy,
+                Surveyor(crm, policy, detector, self._settle(crm, patience)),
+                effects,
+                Prover(crm, policy, detector, ports),
             )
             for crm in crms
         }

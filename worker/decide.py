@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from worker.brakes import Brake
 from worker.core.model import Account, AccountId, BugKey, Decision, Event, Level, SetFlag
 from worker.core.policy import Policy
+from worker.core.proof import Proof
 from worker.core.reconcile import reconcile
 from worker.core.telling import shared_bug
 from worker.effects import Effects, Subject, ensure_flag, wanted_flag
@@ -25,6 +26,7 @@ from worker.situation import SetAside, Situation, Surveyor
 from worker.store import escalations, progress, silences, trails
 from worker.store.database import Store, StoreBusyError, StoreLockedError
 from worker.store.progress import Mark
+from worker.whatif.proof import Prover
 from worker.wiring import Crm
 
 _PAGE = 500
@@ -64,6 +66,7 @@ class Decider:
         policy: Policy,
         surveyor: Surveyor,
         effects: Effects,
+        prover: Prover,
     ) -> None:
         self._crm = crm
         self._store = store
@@ -71,6 +74,7 @@ class Decider:
         self._policy = policy
         self._surveyor = surveyor
         self._effects = effects
+        self._prover = prover
         self._storm = ""
 
     def run(self, brake: Brake, *, complete: bool, storm: str = "") -> DecideReport:
@@ -215,7 +219,8 @@ class Decider:
         once = [effect for effect in decision.effects if not isinstance(effect, SetFlag)]
         if once:
             context = self.context(situation, decision, once[0].event, now)
-            context = replace(context, past=self._surveyor.past(tx, subject.account_id))
+            past, proof = self._surveyor.past(tx, subject.account_id), self._proof(tx, decision, now)
+            context = replace(context, past=past, backtest=proof)
             self._effects.enqueue(tx, subject, once, context, self._storm)
         flag = wanted_flag(decision.effects)
         if flag is not None and self._may_show(situation.view.account):
@@ -226,6 +231,12 @@ class Decider:
     def _may_show(self, account: Account) -> bool:
         """Whether the CRM has a place for the account's flag: of one that was merged away only a record of its own."""
         return not account.deleted or self._crm.connector.capabilities().records
+
+    def _proof(self, tx: Connection, decision: Decision, now: datetime) -> Proof | None:
+        """What speaks for a proposal, where the decision makes one."""
+        proposes = any(entry.event is Event.PLAYBOOK for entry in decision.trail)
+        reasons = decision.escalation.reasons if proposes and decision.escalation is not None else ()
+        return self._prover.prove(tx, reasons[0].trigger, now) if reasons else None
 
     def would_decide(self, situation: Situation, now: datetime) -> Decision:
         """What deciding now would come to, without doing anything."""

@@ -31,6 +31,7 @@ from worker.core.model import (
     TaskKind,
 )
 from worker.core.policy import Policy
+from worker.core.proof import Proof
 from worker.core.story import NO_PAST, Past
 from worker.core.telling import Line, restricted, sums
 from worker.core.turn import HANDED_OVER, WORKER
@@ -72,7 +73,7 @@ class Context:
     """Everything that a text may speak of. `escalation` None: a question about an account that is not escalated.
 
     `because` tells the whole decision, `said` each of its events by number. `past` is what the store knows of earlier;
-    `backtest` is what a proposed change would have done, in words, for the task that proposes it.
+    `backtest` is what the rule of a proposal has seen in the past, for the task that proposes.
     """
 
     view: AccountView
@@ -85,7 +86,7 @@ class Context:
     link: str = ""
     past: Past = NO_PAST
     said: Mapping[int, str] = field(default_factory=dict)
-    backtest: str = ""
+    backtest: Proof | None = None
 
 
 class Renderer:

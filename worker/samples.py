@@ -32,6 +32,7 @@ from worker.core.model import (
 )
 from worker.core.money import Money, currency
 from worker.core.policy import Policy
+from worker.core.proof import Proof
 from worker.render import Context
 
 
@@ -59,4 +60,8 @@ def samples() -> Iterator[Context]:
     )
     for event, each in product(Event, standing):
         yield Context(view, each, assessment, policy, now, "because", event, link="https://crm.example.com/A1")
+    for days in (30, 90):
+        since, counts = now - timedelta(days=days), ((Level.L2, 3),)
+        proof = Proof(reason.trigger, since, now, 8, 9, counts, ((Level.L3, 3),), 3, 2, 1, enough=days > 60)
+        yield replace(Context(view, closed, assessment, policy, now, "because", Event.PLAYBOOK), backtest=proof)
     yield Context(view, None, assessment, policy, now, "because", Event.QUESTION)

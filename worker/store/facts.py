@@ -51,6 +51,21 @@ _HISTORY = (
     .order_by(fact.c.seen_at, fact.c.kind, fact.c.record_id, fact.c.seq)
 )
 _WHOLE_PAST = select(*_SEEN).where(_OF_CONNECTOR).order_by(fact.c.kind, fact.c.record_id, fact.c.seq)
+_with_bug = fact.alias("with_bug")
+_BUG_PAST = (
+    select(*_SEEN)
+    .where(
+        _OF_CONNECTOR,
+        fact.c.kind == "case",
+        exists().where(
+            _with_bug.c.connector == fact.c.connector,
+            _with_bug.c.kind == fact.c.kind,
+            _with_bug.c.record_id == fact.c.record_id,
+            _with_bug.c.bug_key.is_not(None),
+        ),
+    )
+    .order_by(fact.c.kind, fact.c.record_id, fact.c.seq)
+)
 _OLDEST = (
     select(fact.c.record_id, func.min(fact.c.seq))
     .where(_OF_KIND, listed(fact.c.record_id, "ids"))
@@ -181,6 +196,11 @@ def history(tx: Connection, connector: ConnectorName, account_id: AccountId) -> 
 def whole_past(tx: Connection, connector: ConnectorName) -> Iterator[Fact]:
     """Every stored version of every record, record by record, oldest version first. Read lazily."""
     return (_fact(row) for row in tx.execute(_WHOLE_PAST, {"connector": connector}))
+
+
+def bug_past(tx: Connection, connector: ConnectorName) -> Iterator[Fact]:
+    """The same of the cases that ever were on a bug, for which accounts each bug hit and when."""
+    return (_fact(row) for row in tx.execute(_BUG_PAST, {"connector": connector}))
 
 
 def oldest(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Sequence[str]) -> dict[str, int]:

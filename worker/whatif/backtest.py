@@ -72,7 +72,7 @@ def _load(name: str, episodes: Sequence[Episode], weeks: float) -> Load:
 
 def run(lines: Timelines, policy: Policy, since: datetime, until: datetime) -> Backtest:
     """Replay every account."""
-    policy = _without_clocks(policy)
+    policy = without_clocks(policy)
     pasts = [
         replay(account, versions, lines.bugs[connector], policy, since, until)
         for (connector, account), versions in sorted(lines.versions.items())
@@ -92,7 +92,7 @@ def run(lines: Timelines, policy: Policy, since: datetime, until: datetime) -> B
     )
 
 
-def _without_clocks(policy: Policy) -> Policy:
+def without_clocks(policy: Policy) -> Policy:
     """The policy with nobody ever silent for too long: who wrote what when is not in the CRM's past."""
 
     def patient(rule: LevelRule) -> LevelRule:

@@ -51,8 +51,13 @@ def load_all(store: Store, settings: Settings, since: datetime) -> Timelines:
     for each in settings.connectors:
         _read(lines, store, each.name, load_mapping(each.mapping), detector, since)
     for versions in lines.versions.values():
-        versions.sort(key=lambda version: (version.at, version.kind.value, version.record_id))
+        versions.sort(key=in_time)
     return lines
+
+
+def in_time(version: Version) -> tuple[datetime, str, str]:
+    """The order in which a replay takes versions."""
+    return version.at, version.kind.value, version.record_id
 
 
 def _read(
@@ -64,11 +69,23 @@ def _read(
     since: datetime,
 ) -> None:
     """One CRM; earlier versions only as far as they still stood at `since`."""
-    bug_changes: list[_Change] = []
     with store.read() as tx:
-        for (kind, _), group in groupby(facts.whole_past(tx, connector), key=lambda fact: (fact.kind, fact.record_id)):
-            standing = _standing(list(group), mapping, since)
-            _add(lines, connector, bug_changes, mapping, detector, kind, standing)
+        add_facts(lines, facts.whole_past(tx, connector), connector, mapping, detector, since)
+
+
+def add_facts(
+    lines: Timelines,
+    past: Iterable[facts.Fact],
+    connector: ConnectorName,
+    mapping: CrmMapping,
+    detector: Detector,
+    since: datetime,
+) -> None:
+    """The versions of some records, those of one record together, the oldest first; the bugs are what these say."""
+    bug_changes: list[_Change] = []
+    for (kind, _), group in groupby(past, key=lambda fact: (fact.kind, fact.record_id)):
+        standing = _standing(list(group), mapping, since)
+        _add(lines, connector, bug_changes, mapping, detector, kind, standing)
     lines.bugs[connector] = _bug_history(bug_changes)
 
 
