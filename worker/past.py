@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from worker.core.renewals import RenewalDate
+from worker.core.story import HealthMove
 from worker.field_readers import UnmappableError
 from worker.mapping import CrmMapping
 from worker.store.facts import Fact
@@ -19,6 +20,17 @@ def counts_from(fact: Fact, mapping: CrmMapping) -> datetime:
         return min(mapping.stamp(mapping.load(fact.kind, fact.body)), fact.seen_at)
     except UnmappableError:
         return fact.seen_at
+
+
+def health_moves(versions: Iterable[Fact], mapping: CrmMapping) -> Iterator[HealthMove]:
+    """An account's health in each of its versions, oldest first; what cannot be read is left out."""
+    for fact in versions:
+        try:
+            health = None if fact.gone else mapping.account(mapping.load(fact.kind, fact.body)).health
+        except UnmappableError:
+            continue
+        if health is not None:
+            yield HealthMove(counts_from(fact, mapping), health)
 
 
 def renewal_dates(versions: Iterable[Fact], mapping: CrmMapping) -> Iterator[RenewalDate]:

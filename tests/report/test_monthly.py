@@ -109,6 +109,22 @@ def test_what_looks_better_than_the_work_was_is_named(tmp_path: Path) -> None:
     office.close()
 
 
+def test_a_colour_that_was_raised_just_before_the_month_was_counted_is_named(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    for key in ("polished", "earned"):
+        office.account(key, "Red", health_score=20)
+    office.cycle()
+    office.cycle(timedelta(days=5))
+    office.crm.put("account", "polished", {"health": "Green"})
+    office.crm.put("account", "earned", {"health": "Green", "health_score": 85})
+    office.cycle()
+    told = collect(office.worker, office.store, office.clock.at_time).gaming
+
+    assert len(told) == 1
+    assert told[0].startswith("PT polished: health raised from red to green on 2026-11-29, 1 day before the end of")
+    office.close()
+
+
 def test_how_it_ended_is_held_against_the_renewals_that_the_crm_showed(tmp_path: Path) -> None:
     office = Office(tmp_path)
     for key in ("stays", "leaves", "said-nothing"):

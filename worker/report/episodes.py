@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 
 from worker.assembly import Worker
 from worker.core.episodes import Episode, Month
-from worker.core.model import AccountView, ConnectorName, Escalation, Event, Outcome, RecordKind, TrailEntry
+from worker.core.gaming import polished
+from worker.core.model import AccountId, AccountView, ConnectorName, Escalation, Event, Outcome, RecordKind, TrailEntry
 from worker.core.money import Money
 from worker.core.renewals import RenewalDate
-from worker.past import renewal_dates
+from worker.past import health_moves, renewal_dates
 from worker.store import escalations, facts, trails
 from worker.store.database import Store
 from worker.wiring import Crm
@@ -24,7 +25,7 @@ _PUT_OFF = frozenset({Event.SNOOZED, Event.PAUSED})
 _OFTEN = 3
 """So many postponements of one escalation are worth a look."""
 _VERSIONS = 1_000
-"""More versions of one account are not looked at for its renewal dates."""
+"""More versions of one account are not looked at for its renewal dates and its health."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ def collect(worker: Worker, store: Store, until: datetime) -> Collected:
         trails = _trails(tx, {name for name, _ in opened})
         episodes = tuple(_episode(tx, worker, name, one, trails[one.id], until) for name, one in opened)
         seen = sorted(moment for crm in worker.crms for moment in facts.accounts_first_seen(tx, crm.name))
-    return Collected(episodes, tuple(seen), tuple(_gaming(episodes, trails)))
+        names = {(name, one.account_id): each.account_name for (name, one), each in zip(opened, episodes, strict=True)}
+        polish = tuple(_polished(tx, worker, names))
+    return Collected(episodes, tuple(seen), (*_gaming(episodes, trails), *polish))
 
 
 def _trails(tx: Connection, connectors: set[ConnectorName]) -> dict[str, list[TrailEntry]]:
@@ -100,6 +103,16 @@ def _products(one: Escalation, view: AccountView | None) -> tuple[str, ...]:
 def _home(worker: Worker, amount: Money | None, on: datetime) -> Money | None:
     converted = None if amount is None else worker.settings.policy.rates.convert(amount, on.date())
     return None if converted is None else converted.result
+
+
+def _polished(tx: Connection, worker: Worker, names: Mapping[tuple[ConnectorName, AccountId], str]) -> Iterator[str]:
+    """Colours raised with nothing to show for it, of accounts that were ever escalated."""
+    mappings = {crm.name: crm.mapping for crm in worker.crms}
+    for (connector, account_id), name in sorted(names.items()):
+        if connector in mappings:
+            versions = facts.account_facts(tx, connector, account_id, most=_VERSIONS)
+            moves = tuple(health_moves(reversed(versions), mappings[connector]))
+            yield from (f"{name}: {each}" for each in polished(moves))
 
 
 def _gaming(episodes: Sequence[Episode], trails: dict[str, list[TrailEntry]]) -> Iterator[str]:
