@@ -1,7 +1,8 @@
 """The brakes: what must be asked before it is done. Their memory is in the store, so that every process obeys them.
 
 First run: the backlog is shown and waits for a yes, level by level. Blast radius: more new escalations in one cycle
-than the policy allows are held as a whole and raise one alarm. Kill switch: nothing is written, watching goes on.
+than the policy allows are held as a whole and raise one alarm. Surprise: the same for more than this day may bring, by
+what was usual here. Kill switch: nothing is written, watching goes on.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Why(StrEnum):
 
     FIRST_RUN = "first_run"
     BLAST_RADIUS = "blast_radius"
+    SURPRISE = "surprise"
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -97,14 +99,20 @@ def brake_for(
     accounts: Callable[[], int],
     brakes: Brakes,
     now: datetime,
+    room: int | None = None,
 ) -> Brake:
-    """The brake for one cycle that would open these. `accounts` counts the portfolio, asked only when it matters."""
+    """The brake for one cycle that would open these. `accounts` counts the portfolio, asked only when it matters.
+
+    `room`: how many more this day may bring before it is a surprise, see `worker.surprise`.
+    """
     waiting = [(account, level) for account, level in openings if level not in approved]
     passing = len(openings) - len(waiting)
     first_run = not all_approved(approved)
     limit = max(_limit(brakes, accounts), allowed) if passing > SMALL else SMALL
     if passing > limit and not first_run:
         return Brake(frozenset(), _hold(Why.BLAST_RADIUS, openings, now, limit))
+    if room is not None and passing > max(SMALL, room, allowed) and not first_run:
+        return Brake(frozenset(), _hold(Why.SURPRISE, openings, now, room))
     hold = _hold(Why.FIRST_RUN, waiting, now, 0) if waiting else None
     return Brake(approved, hold)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from worker import brakes, undecided
+from worker import brakes, surprise, undecided
 from worker.alarms import Alarms
 from worker.core.model import AccountId, ConnectorName, Level, RecordKind
 from worker.core.policy import Policy
@@ -203,14 +203,16 @@ class Cycle:
         if allowed:
             with self._store.begin() as tx:
                 brakes.spend_allowance(tx, crm.name)
+                surprise.agree(tx, crm.name, self._ports.now())
         return approved, allowed
 
     def _brake(
         self, crm: Crm, openings: Sequence[tuple[AccountId, Level]], approved: frozenset[Level], allowed: int
     ) -> brakes.Brake:
-        return brakes.brake_for(
-            openings, approved, allowed, lambda: self._accounts(crm), self._policy.brakes, self._ports.now()
-        )
+        limits, now = self._policy.brakes, self._ports.now()
+        with self._store.read() as tx:
+            room = surprise.room(tx, crm.name, limits.surprise, now) if len(openings) > brakes.SMALL else None
+        return brakes.brake_for(openings, approved, allowed, lambda: self._accounts(crm), limits, now, room)
 
     def _accounts(self, crm: Crm) -> int:
         with self._store.read() as tx:

@@ -117,7 +117,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def plan(settings: Settings, ports: Ports) -> tuple[CycleReport, list[Planned]]:
     """What one cycle would do now, new escalations that a brake would hold included."""
-    released = Brakes(first_run_asks=False, most_new=10**9, most_share=Decimal(10**9), writes=False)
+    released = Brakes(first_run_asks=False, most_new=10**9, most_share=Decimal(10**9), surprise=0, writes=False)
     unbraked = replace(settings, policy=replace(settings.policy, brakes=released))
     crms = tuple(replace(crm, connector=ReadOnly(crm.connector)) for crm in open_crms(settings))
     with scratch(settings, ports) as store:

@@ -160,6 +160,9 @@ class BrakesSection(Section):
     most_share: Annotated[Decimal, BeforeValidator(written.share)] = Field(
         default=Decimal("0.10"), description="share of all accounts newly escalated in one cycle"
     )
+    surprise: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=5, description="times the busiest day of four weeks; a day that brings more stops and asks; 0: never"
+    )
 
 
 class Opened(Section):

@@ -198,11 +198,14 @@ class FlappingRule:
 
 @dataclass(frozen=True, slots=True)
 class Brakes:
-    """When the worker stops and asks: more than `most_new` or `most_share` of all accounts newly escalated at once."""
+    """When the worker stops and asks: more than `most_new` or `most_share` of all accounts newly escalated at once, or
+    so many within a day as `surprise` times the busiest day of the four weeks before; 0 for never.
+    """
 
     first_run_asks: bool = True
     most_new: int = 50
     most_share: Decimal = Decimal("0.10")
+    surprise: int = 5
     writes: bool = True
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from worker.core.model import MANUAL, AccountId, ConnectorName, Escalation, PastCause
-from worker.store.codec import decode, encode, maybe_micros, micros
+from worker.store.codec import decode, encode, instant, maybe_instant, maybe_micros, micros
 from worker.store.database import StoreBusyError
 from worker.store.schema import escalation
 
@@ -45,6 +45,8 @@ _CAUSED = (
     .order_by(escalation.c.resolved_at.desc())
     .limit(bindparam("most"))
 )
+_OPENED_SINCE = select(escalation.c.opened_at).where(_OF_CONNECTOR, escalation.c.opened_at >= bindparam("start"))
+_FIRST_OPENED = select(func.min(escalation.c.opened_at)).where(_OF_CONNECTOR)
 _LONGEST_CAUSE = 300
 _OPENED = (
     select(escalation.c.connector, escalation.c.body)
@@ -120,6 +122,16 @@ def with_root_cause(
 def normal_cause(cause: str) -> str:
     """A root cause as it is compared."""
     return " ".join(cause.casefold().split())[:_LONGEST_CAUSE]
+
+
+def opened_since(tx: Connection, connector: ConnectorName, start: datetime) -> list[datetime]:
+    """When the escalations of one CRM were opened, from a time on, in no order."""
+    return [instant(row[0]) for row in tx.execute(_OPENED_SINCE, {"connector": connector, "start": micros(start)})]
+
+
+def first_opened(tx: Connection, connector: ConnectorName) -> datetime | None:
+    """When the first escalation of one CRM was opened."""
+    return maybe_instant(tx.execute(_FIRST_OPENED, {"connector": connector}).scalar())
 
 
 def opened_between(tx: Connection, start: datetime, end: datetime) -> list[tuple[ConnectorName, Escalation]]:
