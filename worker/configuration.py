@@ -75,7 +75,6 @@ class _Reading:
             sweep_every=file.sweep_every,
             retention_days=file.retention_days,
             chat_max_age=file.chat_max_age,
-            timezone=file.timezone,
             messages=self._messages(),
             alarms=self._alarms(),
             retry=self._retry(),

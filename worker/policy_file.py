@@ -33,7 +33,7 @@ from worker.ladder_file import Note, absences_of, levels_of, people_of
 from worker.parsed import KeyPath
 from worker.written import in_digits
 
-_UNDECIDING = frozenset({"version", "brakes"})
+_UNDECIDING = frozenset({"version", "brakes", "timezone"})
 _NO_DAY = datetime(1970, 1, 1, tzinfo=UTC)
 _LEAVE_SHARE = Decimal("0.9")
 
@@ -73,6 +73,7 @@ def policy_from(
         flapping=FlappingRule(file.flapping.changes, file.flapping.within),
         brakes=Brakes(**dict(file.brakes)),
         language=file.language,
+        timezone=file.timezone,
     )
     custom, rows = _custom(file, document, policy, faults)
     whole = replace(policy, custom=custom, triggers={**policy.triggers, **rows})

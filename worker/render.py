@@ -17,6 +17,7 @@ from typing import Any
 import jinja2
 
 from worker.core.document import build_brief, build_document
+from worker.core.local_time import LocalTime
 from worker.core.model import (
     Account,
     AccountView,
@@ -102,7 +103,8 @@ class Renderer:
         self._language = language
         self._environments = {each: environment(templates_dir, each, zone) for each in {language, *_SPEAKS.values()}}
         self._environment = self._environments[language]
-        self._translated = load_translation(templates_dir / language / "sentences.yaml")
+        self._translation = load_translation(templates_dir / language / "sentences.yaml")
+        self._local = LocalTime(language, zone)
 
     def check(self, samples: Iterable[Context]) -> tuple[str, ...]:
         """Every fault of the templates, when each is rendered for each of these."""
@@ -129,7 +131,11 @@ class Renderer:
         """What a task asks for. Drafts to the customer are in the account's language, where there are templates."""
         own, name = _at(effect, context), f"task/{effect.kind.value}.txt"
         drafts = self._drafts(own) if name in _WITH_DRAFTS else {}
-        return self._render(name, own, TEXT_LENGTH, subject=effect.subject, **drafts)
+        return self._render(name, own, TEXT_LENGTH, subject=self.task_subject(effect), **drafts)
+
+    def task_subject(self, effect: AddTask) -> str:
+        """What a task is called."""
+        return self._translated(effect.subject)
 
     def _drafts(self, context: Context) -> dict[str, str]:
         theirs = language_of(context.view.account) or self._language
@@ -220,6 +226,10 @@ class Renderer:
         if self._known is None or self._known[0] is not context:
             self._known = context, self._gathered(context)
         return self._known[1]
+
+    def _translated(self, text: str) -> str:
+        """A sentence of the worker's own in this language, its moments on local time."""
+        return self._local.retold(self._translation(text))
 
     def _in_one_line(self, escalation: Escalation) -> str:
         """Why it is escalated, short enough to be read in passing."""

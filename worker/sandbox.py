@@ -16,7 +16,7 @@ from jinja2 import nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from worker.local_time import LocalTime
+from worker.core.local_time import LocalTime
 
 STEPS = 50_000
 """Of one text. The longest that comes with the worker takes some hundreds, a storm of 5,000 accounts ten thousand."""

@@ -114,7 +114,6 @@ class Settings:
     sweep_every: timedelta = timedelta(hours=24)
     retention_days: int = 730
     chat_max_age: timedelta = timedelta(hours=24)
-    timezone: str = "Asia/Jakarta"
     messages: MessageSettings = MessageSettings()
     alarms: AlarmSettings = AlarmSettings()
     retry: RetrySettings = RetrySettings()
@@ -129,6 +128,11 @@ class Settings:
     def writes(self) -> bool:
         """False while the kill switch is on: keep watching, write nothing."""
         return self.policy.brakes.writes
+
+    @property
+    def timezone(self) -> str:
+        """The IANA zone on whose times people are told everything."""
+        return self.policy.timezone
 
     @property
     def language(self) -> str:

@@ -21,6 +21,8 @@ _SLOT = re.compile(r"\{([a-z]+)\}")
 _END = r"(?:(?P<gap>[;.]? +|; )|$)"
 _BREAK = re.compile(r"(?<=[.?!;]) +")
 _TRANSLATED = "more"
+"""A name whose value is a sentence of its own; and one whose value is a list of words."""
+_LIST = "list"
 _LONGEST = 4_000
 
 
@@ -57,12 +59,17 @@ class Translation:
         return (text, "") if cut is None else (text[: cut.end()], text[cut.end() :])
 
     def _value(self, name: str, value: str) -> str:
-        return self(value) if name == _TRANSLATED else self._words.get(value, value)
+        if name == _TRANSLATED:
+            return self(value)
+        listed = value.split(", ") if name == _LIST else [value]
+        return ", ".join(self._words.get(each, each) for each in listed)
 
 
 def _compiled(english: str) -> re2._Regexp:
     names = _NAME.sub(r"(?P<\1>.+?)", re.escape(english))
-    return re2.compile("(?s)^" + names.replace("(?P<more>.+?)", "(?P<more>.+)") + _END)
+    for whole in (_TRANSLATED, _LIST):
+        names = names.replace(f"(?P<{whole}>.+?)", f"(?P<{whole}>.+)")
+    return re2.compile("(?s)^" + names + _END)
 
 
 def load_translation(path: Path) -> Translation:

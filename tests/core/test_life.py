@@ -417,15 +417,19 @@ def test_the_clock_tells_in_both_languages_how_it_came_about() -> None:
     english = list(ClockStory(policy, Segment.STANDARD, "en", "Asia/Jakarta").simulated(Level.L1, friday))
     indonesian = list(ClockStory(policy, Segment.STANDARD, "id", "Asia/Jakarta").simulated(Level.L1, friday))
 
-    assert english[2] == (
-        "  due Mon 11:40 because 1 h 20 min counted on Fri 16:40-18:00, Sat and Sun closed, rest from Mon 09:00 "
-        "(office, Asia/Jakarta)"
-    )
+    assert english[:3] == [
+        "Answer, L1, within 4 h:",
+        "  counted from Fri 27 Nov 2026, 16:40",
+        (
+            "  due Mon 30 Nov 2026, 11:40: 1 h 20 min on Fri 27 Nov 16:40-18:00, Sat 28 Nov and Sun 29 Nov closed, "
+            "the rest from Mon 30 Nov 09:00 (calendar office)"
+        ),
+    ]
     assert indonesian[2] == (
-        "  jatuh tempo Sen 11:40 karena 1 jam 20 menit dihitung pada Jum 16:40-18:00, Sab dan Min tutup, "
-        "sisanya mulai Sen 09:00 (office, Asia/Jakarta)"
+        "  jatuh tempo Sen 30 Nov 2026, 11.40: 1 jam 20 menit pada Jum 27 Nov 16.40-18.00, Sab 28 Nov dan Min 29 Nov "
+        "tutup, sisanya mulai Sen 30 Nov 09.00 (kalender office)"
     )
-    assert english[-1] == "Pauses: 24 h 0 min of 24 h 0 min left at L1."
+    assert english[-1] == "Pauses: 24 h of 24 h left at L1."
 
 
 def test_an_escalation_of_an_earlier_release_goes_on(taken) -> None:

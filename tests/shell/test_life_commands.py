@@ -126,10 +126,10 @@ def test_the_clock_of_an_account_tells_how_it_came_about(escalated: Office, caps
     english = capsys.readouterr().out
     assert run(["clock", "explain", "A1", "--language", "id", *config]) == 0
 
-    assert "Response, L2, 2 h 0 min:" in english
+    assert "Answer, L2, within 2 h:" in english
     assert "by Bima: this clock has stopped" in english
-    assert "Resolution, L2, 5 d:" in english
-    assert "Jawaban, L2, 2 jam 0 menit:" in capsys.readouterr().out
+    assert "Resolution, L2, within 5 d:" in english
+    assert "Jawaban, L2, dalam 2 jam:" in capsys.readouterr().out
     assert run(["clock", "explain", "nobody", *config]) != 0
 
 

@@ -10,7 +10,6 @@ REASONS = {
     "connectors/base.py": "the whole protocol on one page: who writes a connector reads this and nothing else",
     "connectors/crm/embedded/database.py": "one file format, with its schema and everything that reads or writes it",
     "worker/commands/crm.py": "one command group; each function is one command of a few lines and its options",
-    "worker/configuration.py": "one pass over the file, so that all faults come at once and in order",
     "worker/core/triggers.py": "one function a trigger, in the order of the process document",
     "worker/deliver.py": "the delivery protocol, whose steps must be read together to be believed",
 }

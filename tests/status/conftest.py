@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from worker.local_time import LocalTime
+from worker.core.local_time import LocalTime
 from worker.ports import SystemPorts
 from worker.secrets import Secret
 from worker.settings import Settings, load_settings

@@ -45,9 +45,10 @@ def explain(
                 continue
             found = True
             segment, policy = situation.assessment.segment, settings.policy
-            story = ClockStory(policy, segment, _language(language, policy), zone_of(policy))
+            story = ClockStory(policy, segment, _language(language, policy), policy.timezone)
             current = situation.current
-            typer.echo(f"{situation.view.account.name}: {current.level}, {current.status.value}")
+            typer.echo(f"{situation.view.account.name} ({account}): {current.level}, {current.status.value}.")
+            typer.echo(story.zone(ports.now()))
             for line in story.of(current):
                 typer.echo(line)
     if not found:
@@ -60,7 +61,7 @@ def simulate(
     at: Annotated[str, typer.Option(help='local time, such as "2026-11-27 16:40"')],
     config: ConfigOption = DEFAULT_CONFIG,
     segment: Annotated[str, typer.Option(help="standard, high_value or strategic")] = "standard",
-    zone: Annotated[str, typer.Option(help="IANA zone of the time; the calendar's by default")] = "",
+    zone: Annotated[str, typer.Option(help="IANA zone of the time; the configuration's by default")] = "",
     language: LanguageOption = "",
 ) -> None:
     """What would be due when, if an escalation opened at this moment."""
@@ -72,9 +73,11 @@ def simulate(
     if segment not in [each.value for each in Segment]:
         raise typer.BadParameter("choose standard, high_value or strategic", param_hint="--segment")
     policy = load(config).policy
-    place = zone or zone_of(policy, Level[level], Segment(segment))
+    place = zone or policy.timezone
+    moment = _moment(at, place)
     story = ClockStory(policy, Segment(segment), _language(language, policy), place)
-    for line in story.simulated(Level[level], _moment(at, place)):
+    typer.echo(story.zone(moment))
+    for line in story.simulated(Level[level], moment):
         typer.echo(line)
 
 
@@ -89,13 +92,3 @@ def _language(asked: str, policy: Policy) -> str:
     if asked not in ("", "en", "id"):
         raise typer.BadParameter("choose en or id", param_hint="--language")
     return asked or policy.language
-
-
-def zone_of(policy: Policy, *place: object) -> str:
-    """The zone on whose clock times are shown: that of the level's calendar, or of the first one that has any."""
-    from worker.core.model import Level, Segment
-
-    levels = [each for each in place if isinstance(each, Level)] or list(Level)
-    segments = [each for each in place if isinstance(each, Segment)] or list(Segment)
-    zones = [policy.levels[level].calendar_for(segment).zone for level in levels for segment in segments]
-    return next((zone for zone in zones if zone != "UTC"), "Asia/Jakarta")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, console, load
+from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, console, load, local
 
 _STYLES = {"set": "bold red", "clear": "green", "change": "yellow"}
 
@@ -23,11 +23,13 @@ def dry_run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     from worker.plan import plan
     from worker.ports import SystemPorts
 
-    report, planned = plan(load(config), SystemPorts())
+    settings = load(config)
+    report, planned = plan(settings, SystemPorts())
+    times = local(settings)
     out = console()
     for each in planned:
         style = _STYLES.get(each.verb, "dim")
-        out.print(f"[{style}]{each.verb:<7}[/] {escape(each.account_id)}  {escape(each.detail)}")
+        out.print(f"[{style}]{each.verb:<7}[/] {escape(each.account_id)}  {escape(times.retold(each.detail))}")
     for name, crm in report.crms.items():
         for kind, read in crm.reads.items():
             if read.failure:

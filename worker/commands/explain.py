@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, console, load, state, worker
+from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, load, local, state, tell, worker
+
+if TYPE_CHECKING:
+    from worker.store.trails import TrailLine
 
 
 def register(app: typer.Typer) -> None:
@@ -20,8 +24,6 @@ def explain(
     trail: Annotated[bool, typer.Option("--trail", help="also everything that happened, in order")] = False,
 ) -> None:
     """Explain the decision on one account, from what was last read."""
-    from rich.markup import escape
-
     from worker.core.explain import explain as explained
     from worker.core.model import AccountId
     from worker.exits import ExitCode
@@ -40,17 +42,23 @@ def explain(
                     continue
                 found = True
                 told = explained(situation.view, situation.assessment, situation.current, settings.policy, now)
-                lines = trails.trail_of(tx, crm.name, account_id) if trail else []
-            out = console()
-            for line in told.lines():
-                out.print(escape(line))
-            for happened in lines:
-                entry = happened.entry
-                out.print(
-                    escape(f"  {entry.at:%Y-%m-%d %H:%M} UTC {entry.actor}: {entry.event.value}: {entry.because}")
-                )
+                happened = trails.trail_of(tx, crm.name, account_id) if trail else []
+            times = local(settings)
+            headline, *rest = told.lines()
+            lines = [headline, f"Times are those of {times.zone(now)}.", *rest, *_past(happened)]
+            for line in lines:
+                tell(times.retold(line, zone=False))
     if not found:
         typer.echo(
             f"no account {account!r} has been read yet; `once` reads the CRM, `crm list accounts` lists it", err=True
         )
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _past(happened: list[TrailLine]) -> Iterator[str]:
+    if happened:
+        yield "what happened:"
+    for each in happened:
+        entry = each.entry
+        event = entry.event.value.replace("_", " ")
+        yield f"  - {entry.at:%Y-%m-%d %H:%M} UTC {entry.actor}: {event}: {entry.because}"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from worker.assembly import Worker
+    from worker.core.local_time import LocalTime
     from worker.ports import SystemPorts
     from worker.settings import Settings
     from worker.store.database import Store
@@ -63,6 +64,30 @@ def worker(settings: Settings, store: Store, ports: SystemPorts) -> Iterator[Wor
         yield opened
     finally:
         opened.close()
+
+
+def local(settings: Settings) -> LocalTime:
+    """Times as the commands write them: English, in the configuration's zone."""
+    from worker.core.local_time import LocalTime
+
+    return LocalTime("en", settings.timezone)
+
+
+def tell(line: str) -> None:
+    """A line of text; on a terminal wrapped under its own beginning, else in one piece, for whoever searches it.
+
+    What a customer wrote must not steer the terminal.
+    """
+    import shutil
+    import sys
+    import textwrap
+
+    plain = "".join(each if each.isprintable() else " " for each in line)
+    if sys.stdout.isatty():
+        indent = " " * (len(plain) - len(plain.lstrip(" -")))
+        width = shutil.get_terminal_size().columns
+        plain = textwrap.fill(plain, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    typer.echo(plain)
 
 
 def console() -> Console:

@@ -33,9 +33,9 @@ def preview(
     from rich.markup import escape
 
     from worker.assembly import renderer
+    from worker.core.local_time import WORDS
     from worker.core.model import AccountId, Event
     from worker.exits import ExitCode
-    from worker.local_time import WORDS
 
     if event not in {each.value for each in Event}:
         raise typer.BadParameter(f"choose one of {', '.join(each.value for each in Event)}", param_hint="--event")

@@ -29,7 +29,7 @@ def serve(
     """Serve the status page: / for people, /metrics for Prometheus, /livez and /readyz for whoever watches."""
     import uvicorn
 
-    from worker.local_time import LocalTime
+    from worker.core.local_time import LocalTime
     from worker.ports import SystemPorts
     from worker.secrets import Secret
     from worker.status.app import application

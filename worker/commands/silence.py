@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, console, load, state
+from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, console, load, local, state
 
 if TYPE_CHECKING:
     from worker.core.model import Silence
@@ -36,7 +36,6 @@ def add(
     with_l3: Annotated[bool, typer.Option("--with-l3", help="hold back L3 too")] = False,
 ) -> None:
     """Silence new evidence that matches every filter given. What is escalated already goes on."""
-    from worker.commands.clock import zone_of
     from worker.core.model import AccountId, BugKey, Segment, Silence, TriggerId
     from worker.store import silences
 
@@ -52,7 +51,7 @@ def add(
         now = ports.now()
         wanted = Silence(
             id=f"sil_{now:%Y%m%d%H%M%S%f}",
-            until=_end(until, now, zone_of(settings.policy)),
+            until=_end(until, now, settings.policy.timezone),
             reason=reason,
             by=by or getpass.getuser(),
             since=now,
@@ -64,7 +63,7 @@ def add(
         )
         with store.begin() as tx:
             silences.add(tx, wanted)
-    typer.echo(f"{wanted.id}: {filters(wanted)} until {wanted.until:%Y-%m-%d %H:%M} UTC")
+    typer.echo(f"{wanted.id}: {filters(wanted)} until {local(settings).when(wanted.until)}")
 
 
 def _end(text: str, now: datetime, zone: str) -> datetime:
@@ -110,12 +109,12 @@ def show(
     settings = load(config)
     with state(settings) as (store, ports), store.read() as tx:
         found, now = silences.all_of(tx), ports.now()
-    shown = [each for each in found if everything or each.active(now)]
+    shown, times = [each for each in found if everything or each.active(now)], local(settings)
     for each in shown:
         one = each.silence
         over = "" if each.active(now) else " (over)"
         typer.echo(
-            f"{one.id}: {filters(one)}, until {one.until:%Y-%m-%d %H:%M} UTC{over}, by {one.by}: {one.reason}; "
+            f"{one.id}: {filters(one)}, until {times.when(one.until)}{over}, by {one.by}: {one.reason}; "
             f"held back {each.held}"
         )
     if not shown:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, console, load, state
+from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, console, load, local, state, tell
 
 if TYPE_CHECKING:
     from worker.core.model import ConnectorName
@@ -32,6 +32,7 @@ def trail(
     from worker.store import trails
 
     settings = load(config)
+    times = local(settings)
     with state(settings) as (store, _):
         if verify:
             with store.read() as tx:
@@ -43,7 +44,10 @@ def trail(
         for connector in settings.connectors:
             for line in _lines(store, connector.name, account):
                 # A line of JSON must not be wrapped to the width of a terminal.
-                typer.echo(_json(connector.name, line) if as_json else _words(line))
+                if as_json:
+                    typer.echo(_json(connector.name, line))
+                else:
+                    tell(times.retold(_words(line)))
 
 
 def _lines(store: Store, connector: ConnectorName, account: str) -> list[TrailLine]:
@@ -59,14 +63,9 @@ def _words(line: TrailLine) -> str:
     level = f" {entry.level}" if entry.level is not None else ""
     event = entry.event.value.replace("_", " ")
     return (
-        f"{entry.at:%Y-%m-%d %H:%M} UTC {line.account_id}{level} {entry.actor}: {event}: {_plain(entry.because)} "
+        f"{entry.at:%Y-%m-%d %H:%M} UTC {line.account_id}{level} {entry.actor}: {event}: {entry.because} "
         f"[policy {line.policy_version}]"
     )
-
-
-def _plain(text: str) -> str:
-    """What a customer wrote must not steer a terminal."""
-    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _json(connector: ConnectorName, line: TrailLine) -> str:

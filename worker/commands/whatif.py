@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, console, load, state, worker
+from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, console, load, local, state, worker
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -88,7 +88,8 @@ def diff(
         today = compare.today(lines, old.policy, new, now)
         first, second = run(lines, old.policy, begins, now), run(lines, new, begins, now)
     changed = compare.past(first, second)
-    shown = [*told.differences(today), *told.changed(first, second, changed)]
+    versions = f"{before} (policy {old.policy.version}) against {after} (policy {new.version})"
+    shown = [versions, *told.differences(today), "", *told.changed(first, second, changed)]
     _show(shown, {"today": today, "past": changed}, as_json=as_json)
 
 
@@ -118,10 +119,11 @@ def shadow_report(config: ConfigOption = DEFAULT_CONFIG) -> None:
         live, other = run(lines, settings.policy, watched.since, now), run(lines, policy, watched.since, now)
         changed = compare.past(live, other)
     out = console()
-    out.print(f"{watched.path}, watched since {watched.since:%Y-%m-%d %H:%M} UTC.")
+    since = local(settings).when(watched.since)
+    out.print(f"{watched.path}, watched since {since}. What stood then already counts as opened then.")
     if policy.version != watched.version:
         out.print(f"[yellow]The file has changed since: it was policy {watched.version}, it is {policy.version}.[/]")
-    for each in told.changed(live, other, changed):
+    for each in told.changed(live, other, changed, ("the live policy", "the candidate")):
         out.print(each)
     out.print("To promote it: put it in the live policy's place, `config check`, then SIGHUP; then `shadow stop`.")
 

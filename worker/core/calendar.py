@@ -196,14 +196,7 @@ def due(start: datetime, response: timedelta, calendar: Calendar) -> Due:
 
 
 def _wall_due(begin: datetime, response: timedelta, calendar: Calendar) -> Due:
-    opens, closes = calendar.local(begin), calendar.local(begin + response)
-    same = closes - opens < _DAY
-    note = (
-        _shown((begin, begin + response), calendar)
-        if same
-        else f"{clock_time(opens)}-{closes:%Y-%m-%d} {clock_time(closes)}"
-    )
-    step = Step(calendar.local(begin).date(), StepKind.OPEN, response, note)
+    step = Step(calendar.local(begin).date(), StepKind.OPEN, response)
     return Due(begin + response, calendar.name, (step,), calendar.zone, every_hour=True)
 
 

@@ -19,7 +19,7 @@ def start_clock(level: Level, occurred_at: datetime, now: datetime, policy: Poli
     when the clock is set count as told: setting it tells more.
     """
     rule = policy.levels[level]
-    return _clock(level, rule.response, rule.calendar_for(segment), occurred_at, now, policy.language)
+    return _clock(level, rule.response, rule.calendar_for(segment), occurred_at, now, policy)
 
 
 def start_target(level: Level, opened_at: datetime, now: datetime, policy: Policy, segment: Segment) -> Clock | None:
@@ -27,7 +27,7 @@ def start_target(level: Level, opened_at: datetime, now: datetime, policy: Polic
     rule = policy.levels[level]
     if rule.resolve is None:
         return None
-    return _clock(level, rule.resolve, rule.calendar_for(segment), opened_at, now, policy.language)
+    return _clock(level, rule.resolve, rule.calendar_for(segment), opened_at, now, policy)
 
 
 def retargeted(escalation: Escalation, level: Level, now: datetime, policy: Policy, segment: Segment) -> Clock | None:
@@ -44,7 +44,7 @@ def retargeted(escalation: Escalation, level: Level, now: datetime, policy: Poli
 
 
 def _clock(
-    level: Level, length: timedelta, calendar: Calendar, occurred_at: datetime, now: datetime, language: str
+    level: Level, length: timedelta, calendar: Calendar, occurred_at: datetime, now: datetime, policy: Policy
 ) -> Clock:
     started = occurred_at if now - length < occurred_at <= now else now
     end = due(started, length, calendar)
@@ -58,7 +58,7 @@ def _clock(
         half_at=fraction_point(started, length, calendar, Fraction(1, 2)),
         most_at=fraction_point(started, length, calendar, Fraction(4, 5)),
         due_at=end.at,
-        explained=end.explain(language),
+        explained=end.working(policy.language, policy.timezone),
     )
     return replace(clock, fired=passed_steps(clock, now))
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from worker.core.calendar import due, in_words
+from worker.core.local_time import LocalTime
 from worker.core.model import Clock, Escalation, Level, Pause, Segment
 from worker.core.policy import LevelRule, Policy
-from worker.core.workings import words_in
+from worker.core.workings import length, words_in
 
 
 @dataclass(frozen=True, slots=True)
 class _Text:
+    times: str
     response: str
     target: str
     no_target: str
@@ -31,12 +32,13 @@ class _Text:
     snoozed: str
     closed: str
     warned: str
-    days: str
+    due: str
 
 
 _ENGLISH = _Text(
-    response="Response, {level}, {length}:",
-    target="Resolution, {level}, {length}:",
+    times="Times are those of {zone}.",
+    response="Answer, {level}, within {length}:",
+    target="Resolution, {level}, within {length}:",
     no_target="Resolution: {level} has no target.",
     started="  counted from {at}",
     lag="  seen {lag} after it happened",
@@ -50,12 +52,13 @@ _ENGLISH = _Text(
     steps="  without a word: told {first}, then reminded, moved up {last}",
     snoozed="Snoozed by {by} until {at}: the response clock starts anew then.",
     closed="It was closed {at}: no clock runs.",
-    warned="  warnings {half} (50 %) and {most} (80 %)",
-    days="d",
+    warned="  warnings: {half} (50 %) and {most} (80 %)",
+    due="  due {at}: {because}",
 )
 _INDONESIAN = _Text(
-    response="Jawaban, {level}, {length}:",
-    target="Penyelesaian, {level}, {length}:",
+    times="Waktu dalam {zone}.",
+    response="Jawaban, {level}, dalam {length}:",
+    target="Penyelesaian, {level}, dalam {length}:",
     no_target="Penyelesaian: {level} tidak punya target.",
     started="  dihitung sejak {at}",
     lag="  terlihat {lag} setelah terjadi",
@@ -69,13 +72,13 @@ _INDONESIAN = _Text(
     steps="  tanpa kabar: diberi tahu {first}, lalu diingatkan, naik level {last}",
     snoozed="Ditunda oleh {by} sampai {at}: waktu jawaban mulai lagi saat itu.",
     closed="Sudah ditutup {at}: tidak ada waktu yang berjalan.",
-    warned="  peringatan {half} (50 %) dan {most} (80 %)",
-    days="hari",
+    warned="  peringatan: {half} (50 %) dan {most} (80 %)",
+    due="  jatuh tempo {at}: {because}",
 )
 
 
 class ClockStory:
-    """Tells the clocks of accounts of one weight, on local time."""
+    """Tells the clocks of accounts of one weight, on the times of one zone."""
 
     def __init__(self, policy: Policy, segment: Segment, language: str, zone: str) -> None:
         self._policy = policy
@@ -83,7 +86,8 @@ class ClockStory:
         self._language = language
         self._words = words_in(language)
         self._text = _INDONESIAN if language == "id" else _ENGLISH
-        self._zone = ZoneInfo(zone)
+        self._zone = zone
+        self._local = LocalTime(language, zone)
 
     def of(self, escalation: Escalation) -> Iterator[str]:
         """Each clock of an escalation with its working, pauses and budget."""
@@ -95,6 +99,10 @@ class ClockStory:
         yield from self._follow_up(escalation)
         yield self._budget(escalation)
 
+    def zone(self, moment: datetime) -> str:
+        """Says once whose times they all are."""
+        return self._text.times.format(zone=self._local.zone(moment))
+
     def simulated(self, level: Level, opened_at: datetime) -> Iterator[str]:
         """The clocks of an escalation that would open at a moment, answered in time or not."""
         rule = self._policy.levels[level]
@@ -105,12 +113,13 @@ class ClockStory:
             yield from self._working(self._text.target, level, rule.resolve, opened_at)
         yield self._left(level, rule.pause)
 
-    def _working(self, heading: str, level: Level, length: timedelta, start: datetime) -> Iterator[str]:
+    def _working(self, heading: str, level: Level, time: timedelta, start: datetime) -> Iterator[str]:
         calendar = self._rule(level).calendar_for(self._segment)
-        yield heading.format(level=level, length=self._length(length))
+        ends = due(start, time, calendar)
+        yield heading.format(level=level, length=length(time, self._words))
         yield self._text.started.format(at=self._at(start))
-        yield f"  {due(start, length, calendar).explain(self._language)}"
-        half, most = (due(start, length * share, calendar).at for share in (0.5, 0.8))
+        yield self._text.due.format(at=self._at(ends.at), because=ends.working(self._language, self._zone))
+        half, most = (due(start, time * share, calendar).at for share in (0.5, 0.8))
         yield self._text.warned.format(half=self._at(half), most=self._at(most))
 
     def _response(self, escalation: Escalation) -> Iterator[str]:
@@ -131,8 +140,8 @@ class ClockStory:
         if clock is None:
             yield self._text.no_target.format(level=escalation.level)
             return
-        length = self._rule(clock.level).resolve or clock.due_at - clock.started_at
-        yield from self._working(self._text.target, clock.level, length, clock.started_at)
+        time = self._rule(clock.level).resolve or clock.due_at - clock.started_at
+        yield from self._working(self._text.target, clock.level, time, clock.started_at)
         yield from self._pauses(escalation, clock)
 
     def _pauses(self, escalation: Escalation, clock: Clock) -> Iterator[str]:
@@ -166,13 +175,8 @@ class ClockStory:
         told = in_words(left, self._words), in_words(budget, self._words)
         return self._text.budget.format(left=told[0], budget=told[1], level=level)
 
-    def _length(self, duration: timedelta) -> str:
-        days = duration // timedelta(days=1)
-        return f"{days} {self._text.days}" if duration == timedelta(days=days) else in_words(duration, self._words)
-
     def _rule(self, level: Level) -> LevelRule:
         return self._policy.levels[level]
 
     def _at(self, moment: datetime) -> str:
-        local = moment.astimezone(self._zone)
-        return f"{self._words.weekdays[local.weekday()]} {local:%Y-%m-%d %H:%M}"
+        return self._local.at(moment)

@@ -19,12 +19,15 @@ from worker.core.model import (
     Colour,
     Escalation,
     Level,
+    Segment,
     Signal,
+    Status,
     TriggerId,
 )
-from worker.core.policy import Policy
+from worker.core.policy import Policy, TriggerRule
 from worker.core.routing import route, told_as_well
 from worker.core.silences import hushed
+from worker.core.standing import until_when
 from worker.core.triggers import BEFORE_A_LOSS, open_cases, open_disputes, open_total
 from worker.core.turn import covered
 
@@ -54,7 +57,7 @@ def explain(
     if escalation is not None and escalation.open:
         sections += [
             ("why", tuple(_why(escalation, assessment, policy))),
-            ("until when", tuple(_until(escalation, now))),
+            ("until when", tuple(until_when(escalation, now))),
             ("who answers", (route(view.account, escalation.level, _lead(assessment), policy, now).because,)),
             ("who is told as well", tuple(_told_as_well(view, escalation, policy, now))),
             ("why not higher", tuple(_why_not_higher(escalation, assessment, policy))),
@@ -76,8 +79,13 @@ def _headline(
 ) -> str:
     who = f"{view.account.name} ({view.account.id}, {assessment.segment.value.replace('_', ' ')})"
     if escalation is not None and is_open:
-        return f"{who} is escalated to {escalation.level}, {escalation.status.value}; policy {policy.version}."
+        status = escalation.status.value.replace("_", " ")
+        return f"{who} is escalated to {escalation.level}, {status}; policy {policy.version}."
     return f"{who} is not escalated; policy {policy.version}."
+
+
+def _named(trigger: TriggerId) -> str:
+    return trigger.replace("_", " ")
 
 
 def _lead(assessment: Assessment) -> TriggerId | None:
@@ -93,7 +101,7 @@ def _told_as_well(view: AccountView, escalation: Escalation, policy: Policy, now
 def _why(escalation: Escalation, assessment: Assessment, policy: Policy) -> Iterator[str]:
     for reason in escalation.reasons:
         gone = "" if reason.gone_at is None else f" (gone since {reason.gone_at:%Y-%m-%d %H:%M} UTC)"
-        yield f"{reason.trigger}: {reason.detail}{gone} [{reason.ref}]"
+        yield f"{_named(reason.trigger)}: {reason.detail}{gone} [{reason.ref}]"
         signal = next((each for each in assessment.signals if each.fingerprint == reason.fingerprint), None)
         if signal is not None:
             yield from _proof(signal, assessment, policy)
@@ -103,8 +111,8 @@ def _why(escalation: Escalation, assessment: Assessment, policy: Policy) -> Iter
 
 def _proof(signal: Signal, assessment: Assessment, policy: Policy) -> Iterator[str]:
     if signal.trigger in policy.triggers and signal.trigger != MANUAL:
-        row = ", ".join(f"{name.value} {level}" for name, level in policy.triggers[signal.trigger].levels.items())
-        yield f"    rule {signal.trigger} ({row}) gives {signal.level} for {assessment.segment.value}"
+        row = ", ".join(f"{_plain(name)} {level}" for name, level in policy.triggers[signal.trigger].levels.items())
+        yield f"    rule {signal.trigger} ({row}) gives {signal.level} for {_plain(assessment.segment)}"
     if signal.conversion is not None and signal.conversion.rate is not None:
         rate = signal.conversion.rate
         yield f"    converted at {rate.value} {rate.to} for 1 {rate.currency}, the rate of {rate.as_of}"
@@ -113,37 +121,34 @@ def _proof(signal: Signal, assessment: Assessment, policy: Policy) -> Iterator[s
         yield f"    phrase {hit.phrase} in the {hit.field}, characters {hit.start} to {hit.end}"
 
 
-def _until(escalation: Escalation, now: datetime) -> Iterator[str]:
-    clock = escalation.clock
-    late = " (that is over)" if clock.due_at < now else ""
-    yield f"an answer is due {clock.due_at:%Y-%m-%d %H:%M} UTC{late}: {clock.explained}"
-    lag = clock.detected_at - clock.started_at
-    if lag.total_seconds() > 0:
-        yield f"it was seen {_minutes(lag.total_seconds())} after it happened"
-
-
-def _minutes(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def _why_not_higher(escalation: Escalation, assessment: Assessment, policy: Policy) -> Iterator[str]:
     if escalation.level is Level.L3:
         yield "L3 is the top"
         return
     for signal in assessment.signals:
         if signal.trigger in policy.triggers:
-            yield (
-                f"{signal.trigger} gives {signal.level} for an account that is {assessment.segment.value}; "
-                f"it was never higher than {escalation.level}"
-            )
-    yield f"without an acknowledgement it moves to {Level(escalation.level + 1)} when the answer is due"
+            yield _own_level(signal, assessment.segment, policy.triggers[signal.trigger])
+    higher = Level(escalation.level + 1)
+    if escalation.status is Status.OPEN:
+        yield f"without an acknowledgement it moves to {higher} when the answer is due"
+    elif escalation.status is Status.ACKNOWLEDGED and escalation.follow_up is not None:
+        yield f"it is acknowledged; it moves to {higher} only if nobody writes a word until the time above"
+
+
+def _own_level(signal: Signal, segment: Segment, rule: TriggerRule) -> str:
+    others = [f"{level} for {_plain(name)}" for name, level in rule.levels.items() if level > signal.level]
+    more = f"; it would be {', '.join(others)}" if others else ""
+    return f"{_named(signal.trigger)} gives {signal.level} for {_plain(segment)}{more}"
+
+
+def _plain(segment: Segment) -> str:
+    return segment.value.replace("_", " ")
 
 
 def _clearing(escalation: Escalation, policy: Policy) -> Iterator[str]:
     for reason in escalation.reasons:
         if reason.gone_at is None:
-            yield f"{reason.trigger}: {_cure(reason.trigger, str(reason.ref), policy)}"
+            yield f"{_named(reason.trigger)}: {_cure(reason.trigger, str(reason.ref), policy)}"
     hold = policy.levels[escalation.level].hold.leave
     hours = f"{hold.total_seconds() / 3600:g} h"
     if escalation.level in policy.auto_resolve:
@@ -180,12 +185,13 @@ def _waiting(view: AccountView, escalation: Escalation | None, assessment: Asses
         silence = silenced.get(signal.fingerprint)
         if silence is not None:
             until = f"until {silence.until:%Y-%m-%d %H:%M} UTC"
-            yield f"{signal.trigger}: held back {until} by {silence.by} ({silence.reason}): {signal.detail}"
+            yield f"{_named(signal.trigger)}: held back {until} by {silence.by} ({silence.reason}): {signal.detail}"
             continue
         if covered(signal.fingerprint, dismissed):
-            yield f"{signal.trigger}: a person said no to this evidence: {signal.detail}"
+            yield f"{_named(signal.trigger)}: a person said no to this evidence: {signal.detail}"
         else:
-            yield f"{signal.trigger}: {signal.detail} It is escalated with the next cycle, unless a brake holds it."
+            soon = "It is escalated with the next cycle, unless a brake holds it."
+            yield f"{_named(signal.trigger)}: {signal.detail} {soon}"
 
 
 def _misses(view: AccountView, policy: Policy, now: datetime, fired: set[TriggerId]) -> Iterator[str]:
@@ -193,7 +199,8 @@ def _misses(view: AccountView, policy: Policy, now: datetime, fired: set[Trigger
     for trigger, rule in policy.triggers.items():
         if trigger in fired:
             continue
-        yield f"{trigger}: switched off" if not rule.enabled else f"{trigger}: {_miss(trigger, view, policy, now)}"
+        why = _miss(trigger, view, policy, now) if rule.enabled else "switched off"
+        yield f"{_named(trigger)}: {why}"
 
 
 def _miss(trigger: TriggerId, view: AccountView, policy: Policy, now: datetime) -> str:
@@ -221,8 +228,10 @@ def _bug_miss(view: AccountView, policy: Policy) -> str:
 
 def _case_miss(trigger: TriggerId, view: AccountView) -> str:
     cases = sum(1 for _ in open_cases(view))
-    looked = f"none of {cases} open cases is filed as it or reads like it" if cases else "no open case"
-    return f"{looked}, and no CRM field says it" if trigger == CHURN_THREAT else looked
+    which = "the one open case neither is filed as it nor reads like it"
+    if cases != 1:
+        which = f"none of the {cases} open cases is filed as it or reads like it" if cases else "no open case"
+    return f"{which}, and no CRM field says it" if trigger == CHURN_THREAT else which
 
 
 def _dispute_miss(view: AccountView, policy: Policy, now: datetime) -> str:

@@ -238,6 +238,7 @@ class Policy:
     auto_resolve: frozenset[Level] = frozenset({Level.L1})
     brakes: Brakes = Brakes()
     language: str = "en"
+    timezone: str = "Asia/Jakarta"
     absences: tuple[Absence, ...] = ()
     snooze: SnoozeRule = SnoozeRule()
     document: DocumentRule = DocumentRule()

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from worker.local_time import LocalTime
+from worker.core.local_time import LocalTime
 from worker.secrets import Secret
 from worker.status.look import Watcher
 from worker.status.metrics import metrics

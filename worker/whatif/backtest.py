@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from worker.core.episodes import Month
-from worker.core.model import Level
+from worker.core.model import Level, RecordKind
 from worker.core.policy import FollowUpRule, LevelRule, Policy
-from worker.core.replay import Episode, Past, caught, replay
+from worker.core.replay import Episode, Past, Version, caught, replay
 from worker.whatif.timeline import Timelines
 
+_FIRST_DAY = timedelta(days=1)
 _FOR_EVER = timedelta(days=1_200)
 
 
@@ -29,11 +30,15 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What a policy would have done between two times. `caught` and `missed` are the customers who left."""
+    """What a policy would have done between two times. `caught` and `missed` are the customers who left.
+
+    `known_from_start` counts the accounts that are known from the first day on; `unread` what could not be mapped.
+    """
 
     since: datetime
     until: datetime
     accounts: int
+    known_from_start: int
     unread: int
     episodes: tuple[Episode, ...]
     caught: tuple[Past, ...]
@@ -85,11 +90,18 @@ def run(lines: Timelines, policy: Policy, since: datetime, until: datetime) -> B
         since,
         until,
         len(pasts),
+        sum(_known_at(versions, since) for versions in lines.versions.values()),
         lines.unread,
         tuple(episodes),
         tuple(each for each in left if caught(each)),
         tuple(each for each in left if not caught(each)),
     )
+
+
+def _known_at(versions: Sequence[Version], since: datetime) -> bool:
+    """Whether the account itself is known from the beginning on; a replay cannot say more than its first version."""
+    first = next((each.at for each in versions if each.kind is RecordKind.ACCOUNT), None)
+    return first is not None and first <= since + _FIRST_DAY
 
 
 def without_clocks(policy: Policy) -> Policy:

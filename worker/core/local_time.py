@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,11 @@ class Words:
     months: tuple[str, ...]
     clock: str
     units: tuple[str, str, str]
+
+    def day(self, day: date, *, year: bool = False) -> str:
+        """`Tue 24 Nov`, with the year where it is asked for."""
+        named = f"{self.days[day.weekday()]} {day.day} {self.months[day.month - 1]}"
+        return f"{named} {day.year}" if year else named
 
 
 WORDS: Mapping[str, Words] = MappingProxyType(
@@ -37,18 +43,45 @@ WORDS: Mapping[str, Words] = MappingProxyType(
 )
 
 
+def words_of(language: str) -> Words:
+    """The words of a language; English where there are none of it."""
+    return WORDS.get(language, WORDS["en"])
+
+
+_MOMENT = re.compile(r"“[^”]*”|\b(\d{4}-\d\d-\d\d \d\d:\d\d) UTC\b")
+"""A moment in a sentence of the worker's own, or what somebody else wrote, which stays as it is."""
+
+
 class LocalTime:
     """One language, one time zone (an IANA name). Raises KeyError for a zone that there is not."""
 
     def __init__(self, language: str, zone: str) -> None:
-        self._words = WORDS.get(language, WORDS["en"])
+        self._words = words_of(language)
         self._zone = ZoneInfo(zone)
 
     def when(self, moment: datetime) -> str:
         """`Tue 24 Nov 2026, 16:00 WIB`."""
-        local, words = moment.astimezone(self._zone), self._words
-        day = f"{words.days[local.weekday()]} {local.day} {words.months[local.month - 1]} {local.year}"
-        return f"{day}, {local:{words.clock}} {local.tzname()}"
+        return f"{self.at(moment)} {moment.astimezone(self._zone).tzname()}"
+
+    def at(self, moment: datetime) -> str:
+        """`Tue 24 Nov 2026, 16:00`, for where the zone is named elsewhere."""
+        local = moment.astimezone(self._zone)
+        return f"{self._words.day(local, year=True)}, {local:{self._words.clock}}"
+
+    def zone(self, moment: datetime) -> str:
+        """The zone as people know it: `WIB, Asia/Jakarta`."""
+        return f"{moment.astimezone(self._zone).tzname()}, {self._zone.key}"
+
+    def retold(self, text: str, *, zone: bool = True) -> str:
+        """A sentence of the worker's own with its moments, `2026-11-24 09:00 UTC`, on local time."""
+
+        def told(found: re.Match[str]) -> str:
+            if not found[1]:
+                return found[0]
+            moment = datetime.strptime(found[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+            return self.when(moment) if zone else self.at(moment)
+
+        return _MOMENT.sub(told, text)
 
     def left(self, moment: datetime, now: datetime) -> str:
         """How long it is until then, with a minus when it is past."""
