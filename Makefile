@@ -79,7 +79,7 @@ simulate: $(VENV)/.dev  ## SEEDS=10000 histories of two workers under faults
 simulate-each: $(VENV)/.dev  ## every operation of a reference history fails once, in every flavour
 	@$(BIN)/python -m tests.simulation --exhaustive 1 --jobs $(JOBS)
 
-bench: $(VENV)/.dev  ## CPU, memory and rows against a bare read-and-decode floor
+bench: $(VENV)/.dev  ## CPU, memory and rows against a bare read-and-decode floor; a backtest of 10,000 accounts
 	@$(BIN)/python -m tests.bench
 
 weights: $(VENV)/.dev  ## what words weigh in detection, learned again from the labelled texts of tests/core

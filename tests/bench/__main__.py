@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.crm.embedded import EmbeddedConnector, EmbeddedCrm
+from tests.bench import backtest
 from worker.assembly import spare_the_collector
 from worker.core.model import ConnectorName, RecordKind
 from worker.mapping import CrmMapping, load_mapping
@@ -114,6 +115,7 @@ def report(accounts: int) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", default="10000,100000")
+    parser.add_argument("--backtest", default="10000", help="accounts whose year is backtested")
     parser.add_argument("--step")
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
@@ -122,8 +124,10 @@ def main() -> None:
         told["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps(told))
         return
-    for size in given.accounts.split(","):
+    for size in filter(None, given.accounts.split(",")):
         print("\n".join(report(int(size))), flush=True)
+    for size in filter(None, given.backtest.split(",")):
+        print(backtest.report(int(size)), flush=True)
 
 
 if __name__ == "__main__":

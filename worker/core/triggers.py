@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from worker.core.model import (
     BUILT_IN_TRIGGERS,
@@ -222,7 +223,12 @@ def executive_complaint(view: AccountView, policy: Policy, now: datetime) -> Ite
 
 def _is_executive(title: str, policy: Policy) -> bool:
     words = f" {' '.join(''.join(each if each.isalnum() else ' ' for each in title.casefold()).split())} "
-    return any(f" {' '.join(each.casefold().replace('-', ' ').split())} " in words for each in policy.executive_titles)
+    return any(each in words for each in _as_words(policy.executive_titles))
+
+
+@lru_cache(maxsize=8)
+def _as_words(titles: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f" {' '.join(each.casefold().replace('-', ' ').split())} " for each in titles)
 
 
 def _is_complaint(case: Case, hits: Sequence[TextHit]) -> bool:

@@ -85,7 +85,8 @@ def add_facts(
     bug_changes: list[_Change] = []
     for (kind, _), group in groupby(past, key=lambda fact: (fact.kind, fact.record_id)):
         standing = _standing(list(group), mapping, since)
-        _add(lines, connector, bug_changes, mapping, detector, kind, standing)
+        said = _not_replaced(_with_opening(_understood(lines, mapping, kind, standing)), since)
+        _add(lines, connector, bug_changes, detector, kind, said)
     lines.bugs[connector] = _bug_history(bug_changes)
 
 
@@ -109,13 +110,12 @@ def _add(
     lines: Timelines,
     connector: ConnectorName,
     bug_changes: list[_Change],
-    mapping: CrmMapping,
     detector: Detector,
     kind: RecordKind,
-    versions: Iterable[tuple[datetime, facts.Fact]],
+    versions: Iterable[_Said],
 ) -> None:
     owner: AccountId | None = None
-    for at, record_id, value in _with_opening(_understood(lines, mapping, kind, versions)):
+    for at, record_id, value in versions:
         new = owner if value is None else (value.id if isinstance(value, Account) else value.account_id)
         if owner is not None and new != owner:
             lines.versions[connector, owner].append(Version(at, kind, record_id, None))
@@ -151,6 +151,17 @@ def _with_opening(versions: Iterable[_Said]) -> Iterator[_Said]:
         else:
             yield at, record_id, value
         first = False
+
+
+def _not_replaced(versions: Iterable[_Said], since: datetime) -> Iterator[_Said]:
+    """Without what was over before `since`: a case of years ago need not be read for phrases."""
+    before: _Said | None = None
+    for each in versions:
+        if before is not None and each[0] > since:
+            yield before
+        before = each
+    if before is not None:
+        yield before
 
 
 def _value(mapping: CrmMapping, kind: RecordKind, fact: facts.Fact) -> Account | Case | Dispute:
