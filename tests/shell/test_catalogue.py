@@ -27,6 +27,7 @@ SILENT = {
     "policy.py": "says nothing",
     "sentences.py": "reads what customers write",
     "standing.py": "read on the command line, in English like all commands",
+    "stems.py": "reads what customers write",
     "text.py": "reads what customers write",
     "vocabulary.py": "reads what customers write",
     "weighing.py": "reads what customers write",

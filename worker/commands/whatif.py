@@ -145,8 +145,10 @@ def _policy_of(path: Path) -> Policy:
 
 
 def _timelines(settings: Settings, store: Store, since: datetime) -> Timelines:
+    from worker.assembly import spare_the_collector
     from worker.whatif.timeline import load_all
 
+    spare_the_collector()
     return load_all(store, settings, since)
 
 

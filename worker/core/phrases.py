@@ -42,11 +42,18 @@ def read(book: PhraseBook, message: Message) -> Reading:
     """The phrases and amounts in what the customer wrote in `message`."""
     body, subject = message.body[:MOST_CHARACTERS], message.subject[:MOST_CHARACTERS]
     cut = len(message.body) - len(body) + len(message.subject) - len(subject)
+    hits, taken = _understood(book, message)
+    amounts = () if taken is None else tuple(_found_amounts(subject, body, taken.own))
+    return Reading(hits, amounts, cut)
+
+
+def _understood(book: PhraseBook, message: Message) -> tuple[tuple[Hit, ...], Parts | None]:
+    """The phrases, and what of the text they were looked for in; None where no customer wrote it."""
+    body, subject = message.body[:MOST_CHARACTERS], message.subject[:MOST_CHARACTERS]
     taken = _taken(subject, body, message.channel)
     if taken is None:
-        return Reading(cut=cut)
-    hits = _without_overlap(_found(book, _fields(subject, body, message.title[:200], taken)))
-    return Reading(hits, tuple(_found_amounts(subject, body, taken.own)), cut)
+        return (), None
+    return _without_overlap(_found(book, _fields(subject, body, message.title[:200], taken))), taken
 
 
 def words(book: PhraseBook, message: Message) -> set[str]:
@@ -72,10 +79,10 @@ def case_hits(book: PhraseBook, case: Case, ref: RecordRef) -> tuple[TextHit, ..
     """The phrases in a case's text, as evidence for the triggers; none where a customer did not write it."""
     if case.author is not Author.CUSTOMER:
         return ()
-    reading = read(book, Message(case.subject, case.text, case.channel, case.reporter_title))
+    hits, _ = _understood(book, Message(case.subject, case.text, case.channel, case.reporter_title))
     return tuple(
         TextHit(hit.label, ref, hit.field, hit.phrase, hit.text, hit.span.start, hit.span.end, hit.certainty)
-        for hit in reading.hits
+        for hit in hits
     )
 
 
