@@ -121,3 +121,12 @@ def test_a_loss_is_caught_when_an_escalation_was_open_or_lately_ended():
     late = run(said(0, account()), said(80, account(Colour.RED, churned_on=left)))
 
     assert [caught(each) for each in (seen, missed, late, run(said(0, account())))] == [True, False, False, None]
+
+
+def test_a_health_score_that_nobody_renews_is_no_evidence_any_more():
+    as_of = SINCE + 10 * DAY
+    (episode,) = run(said(10, Account(ACME, "PT Acme", health=Health(Colour.RED, as_of=as_of)))).episodes
+
+    assert episode.ended_at is not None
+    leave = POLICY.levels[Level.L2].hold.leave
+    assert episode.ended_at - leave - as_of - POLICY.health_stale_after == timedelta(microseconds=1)

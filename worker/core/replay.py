@@ -8,7 +8,7 @@ high, why, and for how long.
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -39,6 +39,7 @@ from worker.core.reconcile import reconcile
 from worker.core.triggers import assess
 
 STAND_IN = "stand-in"
+_TICK = timedelta(microseconds=1)
 _OPENS = frozenset({Event.OPENED, Event.REOPENED})
 
 
@@ -62,12 +63,18 @@ class BugHistory:
     def reach(self, key: BugKey, at: datetime) -> BugReach:
         """The accounts at one moment."""
         changes = self.changes.get(key, ())
-        place = bisect_right(changes, at, key=lambda change: change[0])
+        place = bisect_right(changes, at, key=_when)
         return BugReach(key, changes[place - 1][1] if place else frozenset())
 
-    def moments(self, key: BugKey) -> Iterator[datetime]:
-        """When the accounts of a bug changed."""
-        return (at for at, _ in self.changes.get(key, ()))
+    def moments(self, key: BugKey, since: datetime, until: datetime) -> Iterator[datetime]:
+        """When the accounts of a bug changed, from one moment to another."""
+        changes = self.changes.get(key, ())
+        first, last = (bisect(changes, at, key=_when) for bisect, at in ((bisect_left, since), (bisect_right, until)))
+        return (at for at, _ in changes[first:last])
+
+
+def _when(change: tuple[datetime, frozenset[AccountId]]) -> datetime:
+    return change[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,7 @@ def replay(
     """One account from `since` to `until`. `versions` in the order of time; earlier ones make the state at `since`."""
     state = _State()
     run = _Run(policy, account_id)
-    todo = _moments(versions, bugs, since, until)
+    todo = _moments(versions, bugs, policy, since, until)
     heapq.heapify(todo)
     place = 0
     while todo:
@@ -181,11 +188,29 @@ def replay(
     return Past(account_id, name, tuple(run.finished()), None if account is None else account.churned_on)
 
 
-def _moments(versions: Sequence[Version], bugs: BugHistory, since: datetime, until: datetime) -> list[datetime]:
-    own = {version.value.bug_key for version in versions if isinstance(version.value, Case)} - {None}
+def _moments(
+    versions: Sequence[Version], bugs: BugHistory, policy: Policy, since: datetime, until: datetime
+) -> list[datetime]:
+    """When something changed, or a health score became too old to be believed."""
     moments = {version.at for version in versions}
-    moments.update(at for key in own if key is not None for at in bugs.moments(key))
+    healths = (version.value.health for version in versions if isinstance(version.value, Account))
+    moments.update(each.as_of + policy.health_stale_after + _TICK for each in healths if each.as_of is not None)
+    for key, start, end in _on_a_bug(versions, until):
+        moments.update(bugs.moments(key, start, end))
     return [since, *(at for at in moments if since < at <= until)]
+
+
+def _on_a_bug(versions: Sequence[Version], until: datetime) -> Iterator[tuple[BugKey, datetime, datetime]]:
+    """From when to when the account had a case open on which bug: only then does it matter whom else the bug hits."""
+    standing: dict[str, tuple[BugKey, datetime]] = {}
+    for version in versions:
+        before = standing.pop(version.record_id, None)
+        if before is not None:
+            yield *before, version.at
+        case = version.value
+        if isinstance(case, Case) and case.status is CaseStatus.OPEN and case.bug_key is not None:
+            standing[version.record_id] = case.bug_key, version.at
+    yield from ((key, start, until) for key, start in standing.values())
 
 
 class _Run:

@@ -72,7 +72,7 @@ def _losses(found: Backtest) -> Iterator[str]:
         return
     yield (
         f"Of {lost} customers who left, {len(found.caught)} were escalated when they left or in the "
-        f"{CAUGHT_WITHIN.days} days before, {len(found.missed)} were not:"
+        f"{CAUGHT_WITHIN.days} days before; missed: {len(found.missed)}."
     )
     yield from (f"  missed: {escape(_name(each))}, left {each.churned_on}" for each in found.missed[:_LISTED])
     yield from _and_more(len(found.missed))
