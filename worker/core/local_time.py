@@ -68,6 +68,14 @@ class LocalTime:
         local = moment.astimezone(self._zone)
         return f"{self._words.day(local, year=True)}, {local:{self._words.clock}}"
 
+    def near(self, moment: datetime, now: datetime) -> str:
+        """`16:00`, with the day where that is another one than today, and the year where that is."""
+        local, today = moment.astimezone(self._zone), now.astimezone(self._zone)
+        clock = f"{local:{self._words.clock}}"
+        if local.date() == today.date():
+            return clock
+        return f"{self._words.day(local, year=local.year != today.year)}, {clock}"
+
     def zone(self, moment: datetime) -> str:
         """The zone as people know it: `WIB, Asia/Jakarta`."""
         return f"{moment.astimezone(self._zone).tzname()}, {self._zone.key}"

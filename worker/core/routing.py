@@ -37,7 +37,7 @@ def route(account: Account, level: Level, trigger: TriggerId | None, policy: Pol
         skipped += [gap] if gap else []
         if person is not None:
             instead = ", ".join(skipped)
-            reason = f"{person.name} answers {level} as {_title(role)}" + f", since {instead}" * bool(instead)
+            reason = f"{person.name} answers {level} as {title_of(role)}" + f", since {instead}" * bool(instead)
             return Route(person, role, copied(account, person, policy, now), reason, instead)
     because = f"nobody can answer {level}: {', '.join(skipped)}"
     return Route(None, wanted, copied(account, None, policy, now), because, ", ".join(skipped))
@@ -47,13 +47,13 @@ def _answering(account: Account, role: Role, policy: Policy, now: datetime) -> t
     """Who answers for a role now, and in words what is wrong with the one who should."""
     person = _holder(account, role, policy)
     if person is None:
-        return None, f"{_title(role)} is vacant"
+        return None, f"{title_of(role)} is vacant"
     if not person.active:
-        return None, f"{person.name} ({_title(role)}) is inactive"
+        return None, f"{person.name} ({title_of(role)}) is inactive"
     absence = away(person, policy, now)
     if absence is None:
         return person, ""
-    gap = f"{person.name} ({_title(role)}) is away until {absence.end:%Y-%m-%d %H:%M} UTC"
+    gap = f"{person.name} ({title_of(role)}) is away until {absence.end:%Y-%m-%d %H:%M} UTC"
     deputy = absence.deputy
     if deputy is None or not deputy.active or away(deputy, policy, now) is not None:
         return None, gap
@@ -130,5 +130,6 @@ def steward_of(trigger: TriggerId | None, account: Account, policy: Policy, now:
     return next((person for person in answering if person is not None), None)
 
 
-def _title(role: Role) -> str:
+def title_of(role: Role) -> str:
+    """The role as people call it."""
     return {Role.CSM: "CSM", Role.CS_MANAGER: "CS manager", Role.VP_CS: "VP CS"}.get(role, role.value.upper())

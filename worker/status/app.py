@@ -23,6 +23,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from worker.core.local_time import LocalTime
+from worker.core.routing import title_of
 from worker.secrets import Secret
 from worker.status.look import Watcher
 from worker.status.metrics import metrics
@@ -81,7 +82,10 @@ def application(watcher: Watcher, now: Callable[[], datetime], local: LocalTime,
         loader=jinja2.FileSystemLoader(_PAGES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["when"] = local.when
+    environment.filters["near"] = local.near
     environment.filters["span"] = local.span
+    environment.filters["local"] = local.retold
+    environment.filters["role"] = title_of
 
     def page(request: Request) -> Response:
         try:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from connectors.base import Quota
 from worker import brakes, undecided
-from worker.core.model import AccountId, ConnectorName, Escalation, Level, RecordKind
+from worker.core.model import AccountId, ConnectorName, Escalation, Level, RecordKind, Status
 from worker.field_readers import UnmappableError
 from worker.mapping import CrmMapping, load_mapping
 from worker.quota import quota_of
@@ -25,6 +25,15 @@ from worker.undecided import Undecided
 FROZEN_AFTER = 5
 """Intervals without a finished cycle after which the worker counts as frozen."""
 _SOON = timedelta(hours=1)
+_OWED = frozenset({Status.OPEN, Status.ACKNOWLEDGED, Status.TO_CONFIRM})
+_DUE = {
+    Status.OPEN: "answer",
+    Status.ACKNOWLEDGED: "resolution",
+    Status.TO_CONFIRM: "resolution",
+    Status.SNOOZED: "end of the snooze",
+    Status.WAITING: "end of the pause",
+    Status.RESOLVED: "nothing",
+}
 _MOST = 200
 """More of one kind are counted, not listed."""
 
@@ -37,13 +46,19 @@ class Open:
     account: str
     escalation: Escalation
 
+    @property
+    def what_is_due(self) -> str:
+        """What the worker and people wait for next."""
+        return _DUE[self.escalation.status]
+
     def is_late(self, now: datetime) -> bool:
-        """Whether its answer is overdue."""
-        return self.escalation.clock.due_at < now
+        """Whether what somebody owes, the answer or the resolution, is overdue."""
+        due_at = self.escalation.due_at
+        return self.escalation.status in _OWED and due_at is not None and due_at < now
 
     def is_soon(self, now: datetime) -> bool:
         """Whether its answer is due within the hour."""
-        return now <= self.escalation.clock.due_at <= now + _SOON
+        return self.escalation.status is Status.OPEN and now <= self.escalation.clock.due_at <= now + _SOON
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +110,7 @@ class Look:
         last = self.last_cycle
         if last is None:
             return "no cycle has finished yet: start the worker"
-        return f"no cycle has finished since {last:%Y-%m-%d %H:%M:%S} UTC: is the worker running?"
+        return f"no cycle has finished since {last:%Y-%m-%d %H:%M} UTC: is the worker running?"
 
 
 class Watcher:

@@ -13,7 +13,7 @@ from worker.status.look import Look
 
 METRICS = {
     "escalations_open": "open escalations by level",
-    "escalations_overdue": "open escalations whose answer is overdue, by level",
+    "escalations_overdue": "open escalations whose answer or resolution is overdue, by level",
     "escalation_outbox": "effects by lane and state",
     "escalation_outbox_oldest_seconds": "how long the oldest unsettled effect waits",
     "escalation_dead_letters": "effects that were refused or expired and wait for a person",
