@@ -11,8 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from connectors.base import Message, Result, WriteResult
 from tests.office import Office
 from worker.core.model import Segment, Silence
+from worker.report import send_if_due
 from worker.store import escalations, silences, trails
 
 HOUR = timedelta(hours=1)
@@ -27,10 +29,14 @@ absences:
 playbook: {repeats: 2, within: 90d}
 post_mortem: {levels: [L2, L3], due: 5d}
 flapping: {changes: 4, within: 7d}
+messages: {storm: 8, digest_calendar: jakarta_office}
 """
 CHANNELS = """\
   console: {options: {path: console.txt}}
+  slack: {to: ["#escalations"], fallback: email, fallback_after: 30m}
   email: {options: {directory: mail, sender: escalations@example.com}}"""
+OUTAGE = tuple(f"shop{number}" for number in range(10))
+"""Customers of one product, which one bug hits all at once."""
 DONE = {"override": "resolved", "override_by": "Dewi Anggraini", "override_customer_confirmed": True}
 DOCUMENT = {
     "issue_impact": "They cannot close their month.",
@@ -46,6 +52,7 @@ class Quarter:
 
     def __init__(self, office: Office) -> None:
         self.office = office
+        self.slack = office.record("slack")
         self.seen: dict[str, object] = {}
 
     def flag(self, key: str) -> tuple[object, ...]:
@@ -67,11 +74,26 @@ class Quarter:
     def console(self) -> str:
         return (self.office.folder / "console.txt").read_text(encoding="utf-8")
 
+    def cycle(self, after: timedelta = timedelta(minutes=1)) -> None:
+        """One cycle with what the service does beside it."""
+        self.office.cycle(after)
+        if self.office.worker is not None:
+            send_if_due(self.office.worker, self.office.store, self.office.clock.at_time)
+
     def walk(self, until: datetime, every: timedelta = 6 * HOUR) -> None:
         """Cycles until a moment, and one at it."""
         while self.office.clock.at_time + every < until:
-            self.office.cycle(every)
-        self.office.cycle(max(timedelta(minutes=1), until - self.office.clock.at_time))
+            self.cycle(every)
+        self.cycle(max(timedelta(minutes=1), until - self.office.clock.at_time))
+
+    def cards(self, name: str) -> list[Message]:
+        """What Slack got about one account, the digests too."""
+        return [each for each in self.slack.sent if f"PT {name} " in f"{each.subject} {each.text} "]
+
+    def mails(self, words: str) -> dict[str, str]:
+        """The bodies of the mails with these words in their subject, by reader."""
+        found = (mail for mail in self.office.mails() if words in str(mail["Subject"]))
+        return {str(mail["Delivered-To"]): mail.get_body(("plain",)).get_content() for mail in found}
 
     def say(self, key: str, **fields: object) -> None:
         """A person writes into the CRM; the next cycle is a minute later."""
@@ -88,11 +110,13 @@ def local(month: int, day: int, hour: int, year: int = 2026) -> datetime:
 def quarter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quarter]:
     office = Office(tmp_path_factory.mktemp("quarter"), CHANNELS, MORE)
     told = Quarter(office)
-    for key in ("silent", "waits", "snoozed", "solved", "again", "yellow", "flaps", "leave", "calm", "raised"):
+    named = ("silent", "waits", "snoozed", "solved", "again", "yellow", "flaps", "leave", "calm", "raised")
+    for key in (*named, "early", "legal", "unheard", *OUTAGE):
         office.account(key, language="id" if key == "waits" else "en", arr="400000000")
     office.cycle()
     november(told)
     december(told)
+    a_hard_week(told)
     january(told)
     yield told
     office.close()
@@ -150,6 +174,38 @@ def december(told: Quarter) -> None:
         told.seen["held back"] = [(each.silence.id, each.held) for each in silences.all_of(tx)]
     told.walk(local(12, 5, 9))
     told.seen["silence over"] = told.flag("calm")
+    told.walk(local(12, 8, 8), DAY)
+
+
+def a_hard_week(told: Quarter) -> None:
+    """News before the office opens, a letter from a lawyer, one bug for ten customers, and a Slack that is down."""
+    office = told.office
+    office.account("early", "Yellow")
+    told.cycle()
+    told.seen["before nine"] = told.cards("early")
+    told.walk(local(12, 8, 9))
+    told.seen["in the morning"] = told.cards("early")
+    office.crm.put("case", "L1", {"account_id": "legal", "subject": "Somasi", "category": "legal_compliance"})
+    told.cycle()
+    told.say("legal", override="acknowledged", override_by="Maya Kusuma")
+    for key in OUTAGE:
+        office.crm.put("case", f"C-{key}", {"account_id": key, "subject": "Checkout fails", "bug_key": "BUG-7"})
+    told.cycle()
+    told.seen["storm"] = [each for each in told.slack.sent if "many at once" in each.subject]
+    for key in OUTAGE:
+        office.crm.put("case", f"C-{key}", {"status": "Closed"})
+        office.crm.put("account", key, {**DONE, "override_root_cause": "Release 7", "override_note": "Rolled back."})
+    told.cycle()
+    told.slack.answer = WriteResult(Result.RETRY, reason="Slack has a fault")
+    office.account("unheard", "Red")
+    for _ in range(4):
+        told.cycle(timedelta(minutes=20))
+    told.slack.answer = None
+    told.cycle()
+    for key in ("early", "legal", "unheard"):
+        office.account(key)
+        office.crm.put("account", key, {**DONE, "override_root_cause": "Release 7", "override_note": "Settled."})
+    office.crm.put("case", "L1", {"status": "Closed"})
     told.walk(local(12, 20, 9), 2 * DAY)
     office.account("leave", "Red")
     office.cycle()
@@ -166,7 +222,7 @@ def january(told: Quarter) -> None:
     told.seen["raised waits"] = told.flag("raised")
     told.walk(local(1, 20, 9, 2027), 3 * DAY)
     office.account("calm", "Green")
-    told.walk(local(2, 22, 9, 2027), 3 * DAY)
+    told.walk(local(2, 8, 9, 2027), 3 * DAY)
 
 
 def test_an_escalation_opens_with_flag_note_tasks_and_drafts(quarter: Quarter) -> None:
@@ -269,6 +325,51 @@ def test_a_silence_held_back_counted_and_ended(quarter: Quarter) -> None:
     assert quarter.seen["silenced"] == ()
     assert quarter.seen["held back"] == [("s1", 1)]
     assert quarter.seen["silence over"][0] >= "L2"
+
+
+def test_what_happens_at_l1_before_the_office_opens_is_a_list_in_the_morning(quarter: Quarter) -> None:
+    assert quarter.seen["before nine"] == []
+    lists = [each for each in quarter.seen["in the morning"] if "gathered" in each.subject]
+
+    assert len(lists) == 1
+    assert "PT early" in lists[0].text
+
+
+def test_of_a_legal_matter_slack_says_nothing_and_the_owner_everything(quarter: Quarter) -> None:
+    shown = repr(quarter.cards("legal"))
+    mails = quarter.mails("PT legal")
+
+    assert "L3 - PT legal - restricted" in shown
+    assert not any(word in shown.casefold() for word in ("somasi", "compliance", "hukum"))
+    assert "Somasi" in mails["maya@example.com"]
+    assert "Somasi" not in mails["ratna@example.com"]
+
+
+def test_a_bug_of_ten_customers_is_one_message_and_ten_escalations(quarter: Quarter) -> None:
+    (storm,) = quarter.seen["storm"]
+
+    assert storm.subject == "10 escalations, many at once: 10 L2"
+    assert all(f"PT {key} " in storm.text for key in OUTAGE)
+    assert all(quarter.notes(key)[0] == "Escalation L2: Escalated" for key in OUTAGE)
+    assert [quarter.flag(key) for key in OUTAGE] == [()] * len(OUTAGE)
+
+
+def test_what_slack_could_not_tell_came_by_mail_with_a_remark(quarter: Quarter) -> None:
+    told = [mail for mail in quarter.office.mails() if "did not work" in mail.get_body(("plain",)).get_content()]
+
+    assert {str(mail["Subject"]) for mail in told if "PT unheard" in mail.as_string()}
+    assert "bima@example.com" in {str(mail["Delivered-To"]) for mail in told}
+
+
+def test_each_month_is_reported_to_the_vp_once(quarter: Quarter) -> None:
+    months = [str(mail["Subject"]) for mail in quarter.office.mails() if "Escalations in" in str(mail["Subject"])]
+    december = quarter.mails("Escalations in 2026-12")["bima@example.com"]
+
+    assert months == ["Escalations in 2026-11", "Escalations in 2026-12", "Escalations in 2027-01"]
+    assert "| multi customer bug | 10 |" in december
+    assert "| release 7 | 13 |" in december
+    assert "| resolved or downgraded | 14 (Rp 5.600.000.000) |" in december
+    assert "| the next renewal: the CRM does not say | 0 | 16 (Rp 6.400.000.000) |" in december
 
 
 def test_who_goes_on_leave_is_answered_for(quarter: Quarter) -> None:

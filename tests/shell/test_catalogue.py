@@ -67,6 +67,8 @@ VALUES = {
     "wanted": "still needed to close: root cause",
     "', '.join(missing)": "root cause, outcome note",
     "missing": "Root Cause, Customer Ask",
+    "merging.py:were": "were",
+    "merging.py:said": "The CRM says: X1.",
     "since": "nothing was written since X1 UTC",
     "gap": "X1 is away until X1 UTC",
     "said": "nothing was written since X1 UTC",
