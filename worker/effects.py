@@ -107,7 +107,7 @@ class Effects:
     def _task(self, subject: Subject, effect: AddTask, context: Context) -> Intent:
         part = effect.assignee.id if effect.kind in _FIRST_TASKS else f"{effect.assignee.id}|{effect.kind.value}"
         key = key_of(subject, effect.event, effect.event_no, "task", part)
-        title, body = self._renderer.task_subject(effect), self._renderer.task(effect, context)
+        title, body = self._renderer.told(effect.subject), self._renderer.task(effect, context)
         value = CreateTask(key, subject.page, effect.assignee.id, title, body, effect.due_at)
         return _intent(subject, effect.event, effect.event_no, subject.connector, Kind.TASK, key, encode(value))
 

@@ -131,11 +131,7 @@ class Renderer:
         """What a task asks for. Drafts to the customer are in the account's language, where there are templates."""
         own, name = _at(effect, context), f"task/{effect.kind.value}.txt"
         drafts = self._drafts(own) if name in _WITH_DRAFTS else {}
-        return self._render(name, own, TEXT_LENGTH, subject=self.task_subject(effect), **drafts)
-
-    def task_subject(self, effect: AddTask) -> str:
-        """What a task is called."""
-        return self._translated(effect.subject)
+        return self._render(name, own, TEXT_LENGTH, subject=self.told(effect.subject), **drafts)
 
     def _drafts(self, context: Context) -> dict[str, str]:
         theirs = language_of(context.view.account) or self._language
@@ -212,14 +208,11 @@ class Renderer:
         return Mail(subject, text, self._render("mail.html", own, TEXT_LENGTH * 2, **secret))
 
     def _render(self, name: str, context: Context, most: int, *, language: str = "", **more: object) -> str:
-        values = {**self._values(context), **more}
-        values["shown_name"] = self._shown_name(context.view.account, restricted=bool(values["restricted"]))
-        templates = self._environments[language or self._language]
-        text = text_of(templates.get_template(name), values, 2 * most).strip()
+        account, values = context.view.account, {**self._values(context), **more}
+        values["shown_name"] = account.name if self._names or not values["restricted"] else account.id
+        template = self._environments[language or self._language].get_template(name)
+        text = text_of(template, values, 2 * most).strip()
         return text if len(text) <= most else text[: most - len(_CUT)] + _CUT
-
-    def _shown_name(self, account: Account, *, restricted: bool) -> str:
-        return account.name if self._names or not restricted else account.id
 
     def _values(self, context: Context) -> dict[str, object]:
         """What a template may speak of; one event has several texts, so the last answer is kept."""
@@ -227,14 +220,14 @@ class Renderer:
             self._known = context, self._gathered(context)
         return self._known[1]
 
-    def _translated(self, text: str) -> str:
+    def told(self, text: str) -> str:
         """A sentence of the worker's own in this language, its moments on local time."""
         return self._local.retold(self._translation(text))
 
     def _in_one_line(self, escalation: Escalation) -> str:
         """Why it is escalated, short enough to be read in passing."""
         present = [reason.detail for reason in escalation.reasons if reason.gone_at is None]
-        text = self._translated(" ".join(" ".join(present).split()))
+        text = self.told(" ".join(" ".join(present).split()))
         return text if len(text) <= _LINE else text[: _LINE - 1] + "…"
 
     def _gathered(self, context: Context) -> dict[str, object]:
@@ -243,10 +236,10 @@ class Renderer:
             "account": context.view.account,
             "escalation": escalation,
             "event": context.event.value,
-            "because": self._translated(context.because),
+            "because": self.told(context.because),
             "now": context.now,
             "link": context.link,
-            "questions": [self._translated(each.detail) for each in context.assessment.questions],
+            "questions": [self.told(each.detail) for each in context.assessment.questions],
             "restricted": restricted(escalation, policy),
             "handed_over": context.event in HANDED_OVER,
             "document": None,
@@ -271,8 +264,8 @@ class Renderer:
             values["gaps_for"] = _gaps_for(context, escalation)
             values["lead"] = next((reason.trigger for reason in escalation.reasons), "")
             triggers = list(dict.fromkeys(reason.trigger for reason in escalation.reasons))
-            values["fields"] = [replace(each, text=self._translated(each.text)) for each in document.fields]
-            values["timeline"] = [replace(each, what=self._translated(each.what)) for each in document.timeline]
+            values["fields"] = [replace(each, text=self.told(each.text)) for each in document.fields]
+            values["timeline"] = [replace(each, what=self.told(each.what)) for each in document.timeline]
             values["brief"] = build_brief(context.view, escalation, policy, context.now)
             values["issue"] = ", ".join(trigger.replace("_", " ") for trigger in triggers)
             values["triggers"] = triggers

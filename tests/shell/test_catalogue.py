@@ -20,6 +20,7 @@ SILENT = {
     "calendar.py": "errors of a configuration, for whoever writes it",
     "clock_story.py": "has its own words in both languages",
     "explain.py": "read on the command line, in English like all commands",
+    "gaming.py": "stands in the report, which is English",
     "local_time.py": "has its own words in both languages",
     "markup.py": "reads what customers write",
     "money.py": "errors of a configuration, for whoever writes it",
