@@ -14,11 +14,11 @@ import jinja2
 import pytest
 import structlog
 
-from connectors.base import Part
 from connectors.twins.slack import SlackTwin
 from tests.office import Office
 from worker.__main__ import run
-from worker.core.model import Event, Notify
+from worker.core.model import EscalationId, Event, Level, Notify
+from worker.core.telling import Line
 from worker.documents import FaultyDocumentError
 from worker.render import Renderer
 from worker.samples import samples
@@ -176,10 +176,11 @@ def test_a_template_that_works_without_end_is_refused_with_its_line(name: str, t
 
 
 def test_no_template_of_ours_comes_near_the_limit_of_steps() -> None:
-    parts = [Part(f"key-{number}", 2, "PT Contoh: health red, due Tue 24 Nov, Ratna" * 2) for number in range(5_000)]
+    told = "PT Contoh: health red, due Tue 24 Nov, Ratna" * 2
+    lines = [Line(EscalationId(f"esc_{number}"), Level.L2, told) for number in range(5_000)]
     renderer = Renderer(ROOT / "config/templates", "id")
 
-    assert renderer.digest(parts, storm=True).text
+    assert renderer.digest(lines, storm=True).text
     assert renderer.check(samples()) == ()
 
 
