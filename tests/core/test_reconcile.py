@@ -362,5 +362,5 @@ def test_the_explanation_of_a_customer_who_left_says_so(world, make) -> None:
 
     told = "\n".join(explain(left, assess(left, world.policy, make.now), None, world.policy, make.now).lines())
 
-    assert f"health_red: the customer left on {make.now:%Y-%m-%d}" in told
-    assert "legal_compliance: no open case" in told
+    assert f"health red: the customer left on {make.now:%Y-%m-%d}" in told
+    assert "legal compliance: no open case" in told
