@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from connectors.base import Row
-from worker.core.model import Colour, Flag, Health, Issue, Level, Person, UserId
+from worker.core.model import AccountId, Colour, Flag, Health, Issue, Level, Person, UserId
 from worker.mapping_file import FieldMap
 
 _TRUE = frozenset({"true", "1", "yes", "ya", "y"})
@@ -88,6 +88,12 @@ def day(row: Row, name: str) -> date | None:
         return date.fromisoformat(said[:10])
     except ValueError:
         raise UnmappableError(row.record_id, name, said, "is not a date such as 2026-11-24") from None
+
+
+def merged_into(row: Row) -> AccountId | None:
+    """The account that a deleted one went into."""
+    into = text(row, "merged_into") if row.deleted else ""
+    return AccountId(into) if into and into != row.record_id else None
 
 
 def person(row: Row, role: str) -> Person | None:

@@ -66,8 +66,7 @@ class CrmMapping:
         ) | {Colour.GREEN.value}
         self._stirring = attrgetter("flag_escalated", "deleted", *(name for name in _STIRRING if name in account))
         self._stamp_marks = {kind: b',"%s":"' % each.modified_field.encode() for kind, each in kinds.items()}
-        objects = [kinds[kind].object_name for kind in (RecordKind.CASE, RecordKind.DISPUTE) if kind in kinds]
-        self.disputes_are_cases = len(objects) > len(set(objects))
+        self.disputes_are_cases = len({each.object_name for each in kinds.values()}) < len(kinds)
         self._flag_fields = {name: account[name].field for name in FLAG_FIELDS}
 
     def query(
@@ -110,8 +109,7 @@ class CrmMapping:
 
     def merged_into(self, row: Row) -> AccountId | None:
         """The account that a deleted one went into; None where the CRM does not say, or it is simply deleted."""
-        into = read.text(row, "merged_into") if row.deleted else ""
-        return AccountId(into) if into and into != row.record_id else None
+        return read.merged_into(row)
 
     def category(self, row: Row) -> str:
         """What a case is filed as: one of the trigger ids where the mapping says so, else the CRM's word, or empty."""
@@ -137,13 +135,6 @@ class CrmMapping:
             return False
         said = self._stirring(row)
         return not any(said) or all(value in _SAYS_NOTHING for value in said)
-
-    def surely_quiet(self, kind: RecordKind, row: Row) -> bool:
-        """The same, where a value that is not understood may mean anything."""
-        try:
-            return self.quiet(kind, row)
-        except UnmappableError:
-            return False
 
     def stamp(self, row: Row) -> datetime:
         """When the CRM changed it last, aware UTC."""

@@ -18,7 +18,7 @@ from worker.field_readers import UnmappableError
 from worker.mapping import CrmMapping
 from worker.store import facts, progress
 from worker.store.codec import micros
-from worker.unowned import Hits, Unowned
+from worker.unowned import Hits, Unowned, surely_quiet
 
 
 @dataclass(slots=True)
@@ -120,7 +120,7 @@ class Mirror:
         Returns that one: it is then found with what else belongs to it.
         """
         came_later = last is None and not before.first_load
-        if came_later or row.record_id in before.watched or not self._mapping.surely_quiet(kind, row):
+        if came_later or row.record_id in before.watched or not surely_quiet(self._mapping, kind, row):
             touched.accounts.add(AccountId(row.record_id))
         heir = self._mapping.merged_into(row)
         touched.accounts.update(() if heir is None else (heir,))
@@ -132,7 +132,7 @@ class Mirror:
         """Mark the accounts that a case or dispute concerns. Returns whose it is, and the bug that it keeps open."""
         own = self._mapping.account_id(kind, row)
         bug_key = self._open_bug(row, last) if kind is RecordKind.CASE else None
-        if own is not None and (own in before.watched or not self._mapping.surely_quiet(kind, row)):
+        if own is not None and (own in before.watched or not surely_quiet(self._mapping, kind, row)):
             touched.accounts.add(own)
         if last is not None:
             touched.accounts.update(AccountId(each) for each in (last.account_id, own) if each)

@@ -24,6 +24,14 @@ _REMEDY = "give it one in the CRM"
 _OTHER = {RecordKind.CASE: RecordKind.DISPUTE, RecordKind.DISPUTE: RecordKind.CASE}
 
 
+def surely_quiet(mapping: CrmMapping, kind: RecordKind, row: Row) -> bool:
+    """Whether a record alone cannot ask for anything; a value that is not understood may mean anything."""
+    try:
+        return mapping.quiet(kind, row)
+    except UnmappableError:
+        return False
+
+
 class Unowned:
     """Finds them in the pages of one CRM. Without `hits` texts are not read."""
 
@@ -41,7 +49,7 @@ class Unowned:
         nobodys = [
             row
             for row in rows
-            if self._mapping.account_id(kind, row) is None and not self._mapping.surely_quiet(kind, row)
+            if self._mapping.account_id(kind, row) is None and not surely_quiet(self._mapping, kind, row)
         ]
         if not nobodys:
             return {}
