@@ -28,7 +28,7 @@ PACKS = Path("config/phrases")
 FIXED = {PHRASE: 3.5, HINT: 0.5, ALONE: -0.6}
 """What a phrase of the packs, a single hint, or that there is neither adds to the sum of a text."""
 
-LEAN = -0.8
+LEAN = -1.2
 """Added to every sum: towards finding more (above 0) or towards being right more often (below 0)."""
 
 _SEEN_AT_LEAST = 2
