@@ -67,7 +67,7 @@ def test_joint_leave_closes_the_office_and_names_itself(calendars: dict[str, Cal
     extended = due(eve, timedelta(hours=12), calendars["jakarta_extended"])
 
     assert datetime(2026, 12, 28, 11, 0, tzinfo=WIB) == office.at
-    assert "Thu holiday (Cuti Bersama Hari Raya Natal), Fri holiday (Hari Raya Natal)" in office.explain()
+    assert "Thu 24 Dec holiday (Cuti Bersama Hari Raya Natal), Fri 25 Dec holiday (Hari Raya Natal)" in office.explain()
     assert datetime(2026, 12, 24, 13, 0, tzinfo=WIB) == extended.at
 
 

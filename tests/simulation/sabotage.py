@@ -16,12 +16,13 @@ from sqlalchemy import bindparam, text, update
 from connectors.base import Capabilities, Page, RetryableError, Row
 from tests.simulation import history, targets
 from tests.simulation.history import History
-from worker import effects
+from worker import effects, mirror
 from worker.brakes import Brake
 from worker.core import reconcile
 from worker.deliver import Deliverer
 from worker.lanes import CrmLane
 from worker.lists import Lists
+from worker.mapping import CrmMapping
 from worker.mirror import Mirror
 from worker.pull import Puller
 from worker.situation import Surveyor
@@ -128,10 +129,7 @@ def _poison_stops_the_page() -> tuple[object, ...]:
             raise RetryableError("a record cannot be decoded")
         return page
 
-    def quiet(self, kind, row) -> bool:
-        return self._mapping.quiet(kind, row)
-
-    return patch.object(targets, "_page", strict), patch.object(Mirror, "_is_quiet", quiet)
+    return patch.object(targets, "_page", strict), patch.object(mirror, "surely_quiet", CrmMapping.quiet)
 
 
 def _absence_is_resolution() -> object:
