@@ -171,6 +171,17 @@ def test_a_level_lowered_by_hand_stays(world, make) -> None:
     assert (later.escalation.level, world.flag.level) == (Level.L1, Level.L1)
 
 
+@pytest.mark.parametrize(("level", "status"), [(Level.L1, Status.ACKNOWLEDGED), (Level.L3, Status.OPEN)])
+def test_who_has_it_in_hand_keeps_it_when_it_is_lowered(world, make, level, status) -> None:
+    """Raised, somebody else has to answer. Both were said in one edit; the level was understood only later."""
+    world.step(make.red())
+    world.say(wish=Wish.ACKNOWLEDGED)
+    world.flag = replace(world.flag, level=level)
+    later = world.step(after=timedelta(minutes=5))
+
+    assert (later.escalation.level, later.escalation.status) == (level, status)
+
+
 def test_gone_evidence_waits_for_the_hold_time_and_then_asks(world, make) -> None:
     world.step(make.red())
     world.say(wish=Wish.ACKNOWLEDGED)

@@ -102,12 +102,17 @@ def heed_flag(turn: Turn, observed: Flag) -> None:
 
 
 def _relevel(turn: Turn, level: Level) -> None:
-    event = Event.RAISED if level > turn.escalation.level else Event.LOWERED
-    before = turn.escalation.level
+    """Raised, it has to be answered anew; lowered, whoever had it in hand still has."""
+    before = turn.escalation
+    event = Event.RAISED if level > before.level else Event.LOWERED
     known = turn.known_to_people()
     turn.change(raised_to=level, levelled_for=known)
     turn.move(level, turn.now)
-    turn.tell(event, f"{event.value} from {before} to {level} by {SOMEBODY}", SOMEBODY)
+    if event is Event.LOWERED and before.status is Status.ACKNOWLEDGED:
+        turn.change(
+            status=before.status, acknowledged_at=before.acknowledged_at, acknowledged_by=before.acknowledged_by
+        )
+    turn.tell(event, f"{event.value} from {before.level} to {level} by {SOMEBODY}", SOMEBODY)
 
 
 def _hand_over(turn: Turn, name: str) -> None:
