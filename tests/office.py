@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -174,3 +174,7 @@ class Office:
     def close(self) -> None:
         self.store.close()
         self.crm.close()
+
+
+Opened = Callable[..., Office]
+"""What the fixture `office` gives: a maker of offices that are closed when the test is over."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from connectors.base import Capabilities, Posting, Result, WriteResult
-from tests.office import CHAT, Office, Recorder
+from tests.office import CHAT, Office, Opened, Recorder
 from worker.core.model import AccountId, ConnectorName
 from worker.store import escalations
 
@@ -23,21 +19,6 @@ ENDED = {
     "override_note": "release 4.2",
     "override_root_cause": "export",
 }
-
-Opened = Callable[..., Office]
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Opened]:
-    opened: list[Office] = []
-
-    def make(**given: object) -> Office:
-        opened.append(Office(tmp_path, **given))
-        return opened[-1]
-
-    yield make
-    for each in opened:
-        each.close()
 
 
 def hit(here: Office, *keys: str, bug: str = BUG, **fields: object) -> None:

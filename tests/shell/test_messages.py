@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from connectors.base import Capabilities, Posting, Result, WriteResult
-from tests.office import TUESDAY_10, Office
+from tests.office import TUESDAY_10, Opened
 from worker.render import Renderer
 from worker.samples import samples
 
@@ -23,21 +22,6 @@ ENDED = {
     "override_customer_confirmed": True,
     "override_note": "the report is fast now",
 }
-
-Opened = Callable[..., Office]
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Opened]:
-    opened: list[Office] = []
-
-    def make(**given: object) -> Office:
-        opened.append(Office(tmp_path, **given))
-        return opened[-1]
-
-    yield make
-    for each in opened:
-        each.close()
 
 
 def test_an_escalation_is_one_card_and_what_happens_later_edits_it(office: Opened) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from connectors.base import Capabilities, Message, Posting, Result, RetryableError, WriteResult
-from tests.office import TUESDAY_10, Office, Recorder
+from tests.office import TUESDAY_10, Opened, Recorder
 from worker.decide import Decider
 from worker.heartbeat import Heartbeat
 from worker.secrets import Secret
@@ -24,21 +24,6 @@ SLACK = '  slack: {to: ["#escalations"]}'
 OPS = '  ops: {channel: slack, module: connectors.notify.slack, to: ["#escalations"]}'
 ALARMS = 'alarms: {notifier: ops, to: ["#operations"]}'
 SLOW = "levels: {L2: {response: 200h}}"
-
-Opened = Callable[..., Office]
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Opened]:
-    opened: list[Office] = []
-
-    def make(**given: object) -> Office:
-        opened.append(Office(tmp_path, **given))
-        return opened[-1]
-
-    yield make
-    for each in opened:
-        each.close()
 
 
 def alarms(ops: Recorder) -> list[Message]:
