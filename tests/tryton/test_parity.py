@@ -1,4 +1,4 @@
-"""The same portfolio on the embedded CRM and on Tryton: the same escalations, notes and messages, to the word."""
+"""One portfolio on all four CRMs: the same escalations, notes and messages, to the word."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 from connectors.crm.embedded import EmbeddedCrm
+from tests.parity import ACCOUNTS, CASES, drawn, on_embedded, on_hubspot, on_salesforce
 from tests.tryton import portfolio
 from tests.tryton.server import Rpc, Server, set_up
 from tests.tryton.worker import ROOT, Worker
@@ -79,11 +80,11 @@ def mail(path: Path) -> str:
     return f"{message['To']} | {message['Cc']} | {message['Subject']}\n{body.get_content()}"
 
 
-def test_both_crms_tell_the_same_story(server: Server, tmp_path: Path) -> None:
+def test_four_crms_tell_the_same_story(server: Server, tmp_path: Path) -> None:
     crm_file = tmp_path / "embedded/crm.sqlite"
     crm_file.parent.mkdir()
     embedded_mapping = load_mapping(ROOT / "config/mappings/embedded.yaml")
-    build(crm_file, accounts=60, cases=500, until=NOW, mapping=embedded_mapping)
+    build(crm_file, accounts=ACCOUNTS, cases=CASES, until=NOW, mapping=embedded_mapping)
     crm = EmbeddedCrm(crm_file)
     rpc = Rpc(server, "parity")
     made = set_up(rpc)
@@ -103,10 +104,23 @@ def test_both_crms_tell_the_same_story(server: Server, tmp_path: Path) -> None:
     crm.close()
     rpc.close()
 
+    drawing = drawn(NOW)
+    first, *others = (leg(drawing, folder_of(tmp_path, leg), NOW) for leg in (on_embedded, on_salesforce, on_hubspot))
+
+    assert {key: level for key, (level, _) in first.escalations.items()} == {
+        key: int(told_there[0]) for key, told_there in decided.items()
+    }
+    assert others == [first, first]
     assert len(decided) > 5
     assert translated(repr(sorted(decided.items())), ids) == own(repr(sorted_like(decided, there, ids)))
     assert sorted(translated(each, ids) for each in notes) == sorted(own(each) for each in notes_there)
     assert sorted(translated(each, ids) for each in mails) == sorted(own(each) for each in mails_there)
+
+
+def folder_of(parent: Path, leg: object) -> Path:
+    made = parent / getattr(leg, "__name__", "leg")
+    made.mkdir()
+    return made
 
 
 def sorted_like(decided: dict[str, object], there: dict[str, object], ids: dict[str, dict[str, int]]) -> list[object]:
