@@ -21,7 +21,7 @@ from worker.effects import FlagWrite
 from worker.fallback import Fallback
 from worker.lanes import Lane, OutletLane
 from worker.ports import Ports
-from worker.store import deliveries, outbox, progress
+from worker.store import deliveries, facts, outbox, progress
 from worker.store.codec import decode
 from worker.store.database import Store, StoreError
 from worker.store.deliveries import Delivery, Kind, State
@@ -281,8 +281,12 @@ class Deliverer:
 
     def _confirm(self, tx: Connection, delivery: Delivery, now: datetime) -> None:
         if delivery.intent.kind is Kind.FLAG:
+            connector, account_id = delivery.intent.connector, delivery.intent.account_id
             flag = decode(delivery.intent.payload, FlagWrite).flag
-            progress.confirm_flag(tx, delivery.intent.connector, delivery.intent.account_id, flag, now)
+            # What was read so far is older than this write, also where the clock has been put back since.
+            last_read = progress.watch_of(tx, connector, account_id).read_at or now
+            seen = [fact.seen_at for fact in facts.account_facts(tx, connector, account_id, most=1)]
+            progress.confirm_flag(tx, connector, account_id, flag, max(now, last_read, *seen))
 
     def _put_back(self, batch: _Batch, report: LaneReport, reason: str, after: timedelta | None) -> None:
         """Give what surely did not happen back to the outbox, with a growing wait."""
