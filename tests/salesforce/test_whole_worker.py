@@ -13,11 +13,11 @@ import pytest
 
 from connectors.twins.salesforce import SalesforceTwin
 from connectors.twins.web import VirtualClock
+from tests.parity import Ports
 from tests.salesforce.stub import ROOT, SOURCES
 from worker.assembly import Worker, assemble, open_state
 from worker.core.model import AccountId, ConnectorName, Escalation, Outcome
 from worker.cycle import CycleReport
-from worker.ports import SystemPorts
 from worker.settings import load_settings
 from worker.store import escalations, outbox, progress
 from worker.store.database import Store
@@ -34,23 +34,6 @@ people: {{cs_manager: {{name: Ratna Wijaya, email: ratna@example.com}}}}
 brakes: {{first_run_asks: false, most_new: 500, most_share: 1.0}}
 state_dir: state
 """
-
-
-class Ports(SystemPorts):
-    """Time is the twin's; nobody waits."""
-
-    def __init__(self, clock: VirtualClock) -> None:
-        super().__init__()
-        self._clock = clock
-
-    def now(self) -> datetime:
-        return self._clock()
-
-    def monotonic(self) -> float:
-        return self._clock().timestamp()
-
-    def sleep(self, seconds: float) -> None:
-        self._clock.advance(timedelta(seconds=seconds))
 
 
 @dataclass
