@@ -110,6 +110,16 @@ def test_times_to_acknowledge_and_resolve_are_medians_and_nine_of_ten():
 
     assert (found.to_acknowledge.median, found.to_acknowledge.p90) == (timedelta(hours=6), timedelta(hours=10))
     assert found.to_resolve.median == timedelta(days=6)
+    assert found.to_resolve_in_business.count == 0
+
+
+def test_business_time_has_its_own_median_and_nine_of_ten_of_those_for_which_it_is_known():
+    known = [replace(episode(n), business_time=timedelta(hours=n)) for n in range(1, 12)]
+    found = figures([*known, episode(12)], NOV, nobody_knows)
+
+    business = found.to_resolve_in_business
+    assert (business.count, business.median, business.p90) == (11, timedelta(hours=6), timedelta(hours=10))
+    assert found.to_resolve.count == 12
 
 
 def test_who_was_moved_up_or_answered_late_was_not_in_time():

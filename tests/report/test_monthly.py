@@ -19,6 +19,7 @@ from worker.core.episodes import Month
 from worker.core.report import report
 from worker.ports import SystemPorts
 from worker.report import as_csv, as_html, as_markdown, collect, send_if_due
+from worker.report.pages import hours
 from worker.store import outbox
 from worker.store.codec import decode
 from worker.store.database import Store, open_store
@@ -91,11 +92,11 @@ def test_what_looks_better_than_the_work_was_is_named(tmp_path: Path) -> None:
     for key in ("put-off", *taken_away):
         office.account(key, "Red", health_score=20)
     office.cycle()
-    for hours in (1, 2):
-        until = (office.clock.at_time + timedelta(hours=hours)).isoformat()
+    for later in (1, 2):
+        until = (office.clock.at_time + timedelta(hours=later)).isoformat()
         office.crm.put("account", "put-off", {"override": "snooze", "override_by": "Dewi", "override_until": until})
         office.cycle()
-        office.cycle(timedelta(hours=hours + 1))
+        office.cycle(timedelta(hours=later + 1))
     office.crm.put("account", "put-off", {"override": "waiting", "override_by": "Dewi", "override_until": None})
     for key in taken_away:
         office.crm.put("account", key, {"escalated": False})
@@ -157,3 +158,58 @@ def test_how_it_ended_is_held_against_the_renewals_that_the_crm_showed(tmp_path:
     assert "closed 2026-11-24 as resolved, but left on 2026-12-15 (the renewal was due on 2026-12-20)" in text
     assert "- PT said-nothing: closed 2026-11-24, the renewal was due 2026-12-20; ask Dewi Anggraini" in text
     assert "left on 2026-12-15 (the renewal was due on 2026-12-20)" in page
+
+
+FRIDAY_1600 = datetime(2026, 8, 14, 9, tzinfo=UTC)
+"""In Jakarta; the Monday after it is Independence Day."""
+TUESDAY_1000 = datetime(2026, 8, 18, 3, tzinfo=UTC)
+
+
+def resolved_on_tuesday(folder: Path, more: str) -> tuple[str, str, dict[str, str]]:
+    """Page, text and row of an escalation that began on Friday at four and ended on Tuesday at ten."""
+    office = Office(folder, more=more, at=FRIDAY_1600)
+    office.account("one", "Red")
+    office.cycle(timedelta(0))
+    office.account("one", "Green")
+    done = {"override": "resolved", "override_by": "Dewi", "override_customer_confirmed": True}
+    office.crm.put("account", "one", {**done, "override_root_cause": "Slow export", "override_note": "Fast again."})
+    office.cycle(TUESDAY_1000 - FRIDAY_1600)
+    now = office.clock.at_time
+    found = collect(office.worker, office.store, now)
+    told = report(found.episodes, Month(2026, 8), found.accounts_in, now)
+    (row,) = csv.DictReader(io.StringIO(as_csv(found.episodes, now.date())))
+    office.close()
+    return as_html(told, now, "1"), as_markdown(told, now, "1"), row
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "levels: {L2: {calendar: jakarta_office}}",
+        "levels: {L2: {calendars: {standard: jakarta_office}}}",
+        "messages: {digest_calendar: jakarta_office}",
+    ],
+    ids=["the level's calendar", "the segment's", "the office's, since the level counts on the wall clock"],
+)
+def test_weekend_and_holiday_are_in_the_time_by_the_wall_clock_and_not_in_business_hours(
+    tmp_path: Path, more: str
+) -> None:
+    page, text, row = resolved_on_tuesday(tmp_path, more)
+
+    assert "| time to resolve, by the wall clock | median 3 d 18 h, nine of ten within 3 d 18 h (of 1) |" in text
+    assert "| time to resolve, in business hours | median 3 h, nine of ten within 3 h (of 1) |" in text
+    assert (row["hours_to_resolve"], row["business_hours_to_resolve"]) == ("90.00", "3.00")
+    assert "<b>3 d 18 h</b><span>median to resolve, by the wall clock</span>" in page
+    assert "<b>3 h</b><span>median to resolve, in business hours</span>" in page
+    assert '<th scope="row">Resolved in business hours, nine of ten within</th><td class="n">3 h</td>' in page
+
+
+def test_where_no_calendar_has_business_hours_none_are_told(tmp_path: Path) -> None:
+    page, text, row = resolved_on_tuesday(tmp_path, "")
+
+    assert "business hours" not in (page + text).casefold()
+    assert (row["hours_to_resolve"], row["business_hours_to_resolve"]) == ("90.00", "")
+
+
+def test_business_hours_are_not_told_as_days() -> None:
+    assert [hours(timedelta(minutes=minutes)) for minutes in (0, 90, 26 * 60)] == ["0 min", "1 h 30 min", "26 h"]

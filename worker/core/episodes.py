@@ -63,6 +63,7 @@ class Episode:
     """One escalation as the report counts it.
 
     `escalation.level` is the highest it stood at, `first_level` where it began; `acknowledged_at` the first answer.
+    `business_time` is how long it lasted in business hours, None while it is open or where nobody named any.
     `phrases` are the text evidence that opened it. `arr` in the home currency, None where it is not known.
     `renewals` are the account's renewal dates as the CRM had them, oldest first.
     """
@@ -75,6 +76,7 @@ class Episode:
     phrases: tuple[tuple[TriggerId, str], ...] = ()
     arr: Money | None = None
     acknowledged_at: datetime | None = None
+    business_time: timedelta | None = None
     churned_on: date | None = None
     renewals: tuple[RenewalDate, ...] = ()
 
@@ -88,6 +90,12 @@ class Episode:
         """The day on which it was closed; None while it is open."""
         ended = self.escalation.resolved_at
         return None if ended is None or self.escalation.open else ended.date()
+
+    @property
+    def lasted(self) -> timedelta | None:
+        """From its opening to its end by the wall clock; None while it is open."""
+        ended = self.escalation.resolved_at
+        return None if ended is None or self.escalation.open else ended - self.escalation.opened_at
 
     @property
     def checked_on(self) -> date | None:

@@ -123,9 +123,10 @@ def tally(names: Iterable[str]) -> tuple[Tally, ...]:
     return tuple(Tally(name, count) for name, count in sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
-def spread(timed: Iterable[tuple[timedelta, Money | None]]) -> Spread:
-    """Durations, each with the ARR that waited for so long."""
-    ordered = sorted(timed, key=lambda each: each[0])
+def spread(timed: Iterable[tuple[timedelta | None, Money | None]]) -> Spread:
+    """Durations, each with the ARR that waited for so long; one that is not known is left out."""
+    known = ((duration, arr) for duration, arr in timed if duration is not None)
+    ordered = sorted(known, key=lambda each: each[0])
     if not ordered:
         return Spread()
     durations = [duration for duration, _ in ordered]

@@ -47,8 +47,9 @@ class Report:
 
     `kept` are those closed as saved whose 90 days were over in this month, `kept_year` all that were closed as saved in
     the twelve. `contradicted` are the outcomes that the CRM contradicted in this month; `unsaid` the renewals of this
-    month, after an escalation closed as saved, of which the CRM says nothing. `without_arr` counts the escalations that
-    no figure by ARR holds.
+    month, after an escalation closed as saved, of which the CRM says nothing. `to_resolve` is by the wall clock,
+    `to_resolve_in_business` in business hours, of those for which there are any. `without_arr` counts the escalations
+    that no figure by ARR holds.
     """
 
     month: Month
@@ -65,6 +66,7 @@ class Report:
     root_causes: tuple[Tally, ...]
     to_acknowledge: Spread
     to_resolve: Spread
+    to_resolve_in_business: Spread
     in_time: tuple[Weighed, Weighed]
     saved: Weighed
     lost: Weighed
@@ -112,7 +114,8 @@ def report(
         outcomes=tally(each.escalation.outcome for each in ended if each.escalation.outcome),
         root_causes=tally(_plain(each.escalation.root_cause) for each in ended if each.escalation.root_cause),
         to_acknowledge=spread((_waited(each), each.arr) for each in acknowledged),
-        to_resolve=spread((_lasted(each), each.arr) for each in ended),
+        to_resolve=spread((each.lasted, each.arr) for each in ended),
+        to_resolve_in_business=spread((each.business_time, each.arr) for each in ended),
         in_time=(weigh(each for each in acknowledged if _in_time(each)), weigh(mine)),
         saved=weigh(each for each in ended if each.escalation.outcome in SAVED),
         lost=weigh(each for each in ended if each.escalation.outcome in LOST),
@@ -184,11 +187,6 @@ def _plain(cause: str) -> str:
 def _waited(episode: Episode) -> timedelta:
     assert episode.acknowledged_at is not None
     return episode.acknowledged_at - episode.escalation.opened_at
-
-
-def _lasted(episode: Episode) -> timedelta:
-    assert episode.escalation.resolved_at is not None
-    return episode.escalation.resolved_at - episode.escalation.opened_at
 
 
 def _in_time(episode: Episode) -> bool:

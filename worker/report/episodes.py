@@ -5,16 +5,28 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
 from worker.assembly import Worker
+from worker.core.calendar import elapsed
 from worker.core.episodes import Episode, Month
 from worker.core.gaming import polished
-from worker.core.model import AccountId, AccountView, ConnectorName, Escalation, Event, Outcome, RecordKind, TrailEntry
+from worker.core.model import (
+    Account,
+    AccountId,
+    AccountView,
+    ConnectorName,
+    Escalation,
+    Event,
+    Outcome,
+    RecordKind,
+    TrailEntry,
+)
 from worker.core.money import Money
 from worker.core.renewals import RenewalDate
+from worker.core.triggers import segment_of
 from worker.past import health_moves, renewal_dates
 from worker.store import escalations, facts, trails
 from worker.store.database import Store
@@ -78,6 +90,7 @@ def _episode(
         phrases=tuple((reason.trigger, reason.phrase) for reason in one.reasons if reason.phrase),
         arr=None if account is None else _home(worker, account.arr, one.opened_at),
         acknowledged_at=next(answers, one.acknowledged_at),
+        business_time=None if account is None else _business_time(worker, one, account),
         churned_on=None if account is None else account.churned_on,
         renewals=() if crm is None or one.open else tuple(_renewals(tx, crm, one)),
     )
@@ -98,6 +111,16 @@ def _products(one: Escalation, view: AccountView | None) -> tuple[str, ...]:
         return ()
     concerned = {reason.ref.id for reason in one.reasons if reason.ref.kind is RecordKind.CASE}
     return tuple(dict.fromkeys(case.product for case in view.cases if case.id in concerned and case.product))
+
+
+def _business_time(worker: Worker, one: Escalation, account: Account) -> timedelta | None:
+    """From its opening to its end in the hours on which its level counts; on the wall clock, in those of the office."""
+    policy = worker.settings.policy
+    calendar = policy.levels[one.level].calendar_for(segment_of(account, policy, one.opened_at))
+    office = worker.settings.messages.digest_calendar if calendar.always_open else calendar
+    if one.open or one.resolved_at is None or office is None:
+        return None
+    return elapsed(one.opened_at, one.resolved_at, office)
 
 
 def _home(worker: Worker, amount: Money | None, on: datetime) -> Money | None:

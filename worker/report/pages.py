@@ -48,6 +48,7 @@ def _page(name: str, report: Report, made_at: datetime, policy_version: str, **m
         lstrip_blocks=True,
     )
     environment.filters["span"] = span
+    environment.filters["hours"] = hours
     environment.filters["bars"] = _bars
     environment.filters["share"] = _share
     environment.filters["cell"] = _cell
@@ -69,6 +70,14 @@ def span(duration: timedelta | None) -> str:
     if days:
         return f"{days} d {hours} h" if hours else f"{days} d"
     return " ".join(f"{count} {unit}" for count, unit in ((hours, "h"), (minutes, "min")) if count) or "0 min"
+
+
+def hours(duration: timedelta | None) -> str:
+    """The same of business hours, `26 h 30 min`: a day of the office has fewer hours than one of the clock."""
+    if duration is None:
+        return "–"
+    whole, minutes = divmod(round(duration.total_seconds() / 60), 60)
+    return " ".join(f"{count} {unit}" for count, unit in ((whole, "h"), (minutes, "min")) if count) or "0 min"
 
 
 def money(amount: Money | None) -> str:
@@ -111,6 +120,7 @@ _COLUMNS = (
     *("escalation", "account_id", "account", "csm", "level", "first_level", "triggers", "products"),
     *("opened_at", "acknowledged_at", "resolved_at", "outcome", "root_cause", "arr", "arr_currency", "churned_on"),
     *("renewal_due_on", "renewal", "renewal_known_on", "outcome_check"),
+    *("hours_to_resolve", "business_hours_to_resolve"),
 )
 
 
@@ -137,6 +147,7 @@ def _row(episode: Episode, today: date) -> tuple[object, ...]:
         *(("", "") if arr is None else (format(arr.amount, "f"), arr.currency)),
         episode.churned_on or "",
         *_checked(episode, today),
+        *(_in_hours(episode.lasted), _in_hours(episode.business_time)),
     )
 
 
@@ -146,6 +157,11 @@ def _checked(episode: Episode, today: date) -> tuple[object, ...]:
         return "", "", "", ""
     after = check.after
     return after.due_on or "", after.renewal, after.known_on or "", check.verdict
+
+
+def _in_hours(duration: timedelta | None) -> str:
+    """A plain number for a spreadsheet."""
+    return "" if duration is None else f"{duration / timedelta(hours=1):.2f}"
 
 
 def _when(moment: datetime | None) -> str:
