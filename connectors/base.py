@@ -158,6 +158,15 @@ class Instead:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A small file that goes with a mail; other channels leave it out. `name` and `media_type` are plain ASCII."""
+
+    name: str
+    media_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message ready to go, rendered once: a retry sends the same bytes.
 
@@ -167,7 +176,7 @@ class Message:
     those of them who get this copy, empty for all. `at` is fixed when the message is made and dates the e-mail.
     `struck`: what it tells is over, and a channel that can shows it struck out. `repeated`: an earlier attempt may have
     arrived, and the channel cannot look: a person should be able to tell. `parts` and `instead` are the worker's own
-    business; a notifier sends what the other fields say.
+    business; a notifier sends what the other fields say. `attachments` are for mail.
     """
 
     key: str
@@ -186,6 +195,7 @@ class Message:
     repeated: bool = False
     parts: tuple[Part, ...] = ()
     instead: Instead | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Result(StrEnum):

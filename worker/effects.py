@@ -14,7 +14,9 @@ from functools import cache
 
 from sqlalchemy import Connection
 
-from connectors.base import CreateNote, CreateTask, Instead, Message, Posting
+from connectors.base import Attachment, CreateNote, CreateTask, Instead, Message, Posting
+from worker.calendar_file import MEDIA_TYPE, calendar_file
+from worker.core.handoff import CALL
 from worker.core.model import (
     AddNote,
     AddTask,
@@ -31,7 +33,7 @@ from worker.render import Context, Renderer
 from worker.store import deliveries, outbox
 from worker.store.codec import decode, encode
 from worker.store.deliveries import Intent, Kind, State
-from worker.texts import Card
+from worker.texts import Card, ProposedCall
 from worker.wiring import Outlet
 
 _NAMESPACE = uuid.UUID("6f0d5f0e-5b1e-5c5b-9a65-0d9b8c2f7d11")
@@ -140,6 +142,7 @@ class Effects:
                 at=context.now,
                 thread_key=subject.escalation_id,
                 instead=Instead((), card.title, card.text),
+                attachments=tuple(_calendar_files(subject, effect, mail.calls, context.now)),
             )
             copy = _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
             # Each reader's mails keep their order; a mailbox that is full holds back nobody else's.
@@ -173,6 +176,16 @@ class Effects:
             instead=Instead(addresses((*effect.to, *effect.cc)), card.title, card.text),
         )
         return _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
+
+
+def _calendar_files(
+    subject: Subject, effect: Notify, calls: Sequence[ProposedCall], now: datetime
+) -> Iterator[Attachment]:
+    """A file for each time: who opens one has that in the calendar, and not the other."""
+    for number, call in enumerate(calls, 1):
+        key = key_of(subject, effect.event, effect.event_no, "call", str(number))
+        body = calendar_file(key, call.title, call.text, call.at, CALL, now)
+        yield Attachment(f"call-{number}.ics", MEDIA_TYPE, body)
 
 
 def _intent(subject: Subject, event: Event, event_no: int, lane: str, kind: Kind, key: str, payload: bytes) -> Intent:

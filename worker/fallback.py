@@ -75,7 +75,13 @@ class Fallback:
         instead = message.instead or Instead((), message.subject, message.text)
         text = "\n\n".join((self._renderer.remark(failing.name, doubt=doubt), instead.text or message.text))
         plain = replace(
-            message, posting=Posting.POST, subject=instead.subject or message.subject, text=text, html="", parts=()
+            message,
+            posting=Posting.POST,
+            subject=instead.subject or message.subject,
+            text=text,
+            html="",
+            parts=(),
+            attachments=(),
         )
         if other.channel is Channel.EMAIL:
             readers = instead.to or other.to

@@ -201,6 +201,7 @@ class CrmMapping:
             parent_id=AccountId(read.text(row, "parent_id")) if read.text(row, "parent_id") else None,
             deleted=row.deleted,
             merged_into=self.merged_into(row),
+            call_held_at=read.time(row, "call_held_at"),
             extra={name: read.further(row, name) for name in self._maps[RecordKind.ACCOUNT].extra},
         )
 

@@ -20,7 +20,7 @@ CORE_FIELDS: dict[RecordKind, tuple[str, ...]] = {
         *("arr", "health", "score", "health_as_of", "tier", "renewal_on", "churn_signals", "pr_risk", "language"),
         *("parent_id", "flag_escalated", "flag_level", "flag_reason", "flag_opened_at", "flag_due_at"),
         *("flag_status", "flag_owner", "wish", "until", "outcome_note", "root_cause", "customer_confirmed"),
-        *("override_by", "override_at", "churned_on", "merged_into"),
+        *("override_by", "override_at", "churned_on", "merged_into", "call_held_at"),
         *("issue_impact", "issue_attempted", "issue_ask", "issue_recommendation", "issue_timeline"),
     ),
     RecordKind.CASE: (

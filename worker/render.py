@@ -16,10 +16,9 @@ from typing import Any
 
 import jinja2
 
-from worker.core.document import build_brief, build_document
+from worker.core.document import HandoffBrief, build_brief, build_document
 from worker.core.local_time import LocalTime
 from worker.core.model import (
-    Account,
     AccountView,
     AddNote,
     AddTask,
@@ -34,10 +33,11 @@ from worker.core.model import (
 from worker.core.policy import Policy
 from worker.core.proof import Proof
 from worker.core.story import NO_PAST, Past
-from worker.core.telling import Line, restricted, sums
+from worker.core.telling import Line, restricted, sums, thanked
 from worker.core.turn import HANDED_OVER, WORKER
+from worker.languages import SPEAKS, language_of
 from worker.sandbox import FaultyTemplateError, environment, text_of
-from worker.texts import Card, Mail, Note
+from worker.texts import Card, Mail, Note, ProposedCall
 from worker.translation import load_translation
 
 NOTE_LENGTH = 30_000
@@ -64,9 +64,10 @@ _NAMES = (
     "mail.txt",
     "mail.html",
     "subject.txt",
+    "call_title.txt",
+    "call.txt",
 )
 _WITH_DRAFTS = frozenset({"task/drafts.txt", "task/thanks.txt"})
-_SPEAKS = {"id": "id", "in": "id", "indonesian": "id", "indonesia": "id", "bahasa": "id", "en": "en", "english": "en"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Renderer:
         self._names = names
         self._known: tuple[Context, dict[str, object]] | None = None
         self._language = language
-        self._environments = {each: environment(templates_dir, each, zone) for each in {language, *_SPEAKS.values()}}
+        self._environments = {each: environment(templates_dir, each, zone) for each in {language, *SPEAKS.values()}}
         self._environment = self._environments[language]
         self._translation = load_translation(templates_dir / language / "sentences.yaml")
         self._local = LocalTime(language, zone)
@@ -205,7 +206,17 @@ class Renderer:
         secret: dict[str, Any] = {"restricted": restricted}
         subject = " ".join(self._render("subject.txt", own, SUBJECT_LENGTH, **secret).split())
         text = self._render("mail.txt", own, TEXT_LENGTH, **secret)
-        return Mail(subject, text, self._render("mail.html", own, TEXT_LENGTH * 2, **secret))
+        html = self._render("mail.html", own, TEXT_LENGTH * 2, **secret)
+        return Mail(subject, text, html, self._calls(own, secret))
+
+    def _calls(self, context: Context, secret: Mapping[str, Any]) -> tuple[ProposedCall, ...]:
+        """The times proposed at a change of hands, for the reader's calendar."""
+        brief = self._values(context)["brief"]
+        if context.event not in HANDED_OVER or not isinstance(brief, HandoffBrief):
+            return ()
+        title = " ".join(self._render("call_title.txt", context, SUBJECT_LENGTH, **secret).split())
+        text = self._render("call.txt", context, TEXT_LENGTH, **secret)
+        return tuple(ProposedCall(title, text, at) for at in brief.calls)
 
     def _render(self, name: str, context: Context, most: int, *, language: str = "", **more: object) -> str:
         account, values = context.view.account, {**self._values(context), **more}
@@ -270,7 +281,7 @@ class Renderer:
             values["issue"] = ", ".join(trigger.replace("_", " ") for trigger in triggers)
             values["triggers"] = triggers
             values["why"] = self._in_one_line(escalation)
-            values["thanks"] = _helpers(context.view.account, escalation)
+            values["thanks"] = thanked(context.view.account, escalation)
         return values
 
 
@@ -282,18 +293,5 @@ def _gaps_for(context: Context, escalation: Escalation) -> str:
     return "" if manager is None else manager.name
 
 
-def language_of(account: Account) -> str:
-    """The account's language as the templates name it, empty where it is not one of theirs."""
-    word = account.language.strip().casefold().replace("_", "-").split("-")[0].split(" ")[0]
-    return _SPEAKS.get(word, "")
-
-
 def _at(effect: AddNote | AddTask | Notify, context: Context) -> Context:
     return context if context.event is effect.event else replace(context, event=effect.event)
-
-
-def _helpers(account: Account, escalation: Escalation) -> list[str]:
-    """Everyone who had to do with it, each once."""
-    people = (escalation.owner, account.owner, account.manager)
-    names = [person.name for person in people if person is not None and person.active]
-    return list(dict.fromkeys(name for name in (escalation.acknowledged_by, *names) if name))

@@ -115,6 +115,12 @@ class DocumentSection(Section):
     reminders: Annotated[int, Field(ge=0, le=100)] = 3
 
 
+class HandoffSection(Section):
+    """How often CSM and owner are reminded of the call at a change of hands."""
+
+    reminders: Annotated[int, Field(ge=0, le=100)] = 2
+
+
 class PostMortemSection(Section):
     """Which levels are looked back at once they are closed."""
 
@@ -256,6 +262,7 @@ class PolicyFile(Section):
     post_mortem: PostMortemSection = PostMortemSection()
     playbook: PlaybookSection = PlaybookSection()
     flapping: FlappingSection = FlappingSection()
+    handoff: HandoffSection = HandoffSection()
     executive_titles: list[Annotated[str, Field(min_length=2)]] = Field(default_factory=lambda: list(EXECUTIVE_TITLES))
     brakes: BrakesSection = BrakesSection()
     calendars: str | None = Field(default=None, description="file; calendars.yaml by default")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,19 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposedCall:
+    """A time for a call, as a calendar shows it. UTC."""
+
+    title: str
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """An e-mail's parts."""
 
     subject: str
     text: str
     html: str
+    calls: tuple[ProposedCall, ...] = ()

@@ -31,8 +31,8 @@ MODELS: dict[str, dict[str, str]] = {
         [
             *("id", "name", "active", "changed_at", "health", "health_score", "health_as_of", "annual_revenue", "tier"),
             *("renewal_on", "churned_on", "churn_signs", "pr_risk", "answer", "answer_until", "answer_note"),
-            *("root_cause", "customer_confirmed", "answered_by", "answered_at", "issue_impact", "issue_attempted"),
-            *("issue_ask", "issue_recommendation", "issue_timeline", *FLAG),
+            *("root_cause", "customer_confirmed", "call_held_at", "answered_by", "answered_at", "issue_impact"),
+            *("issue_attempted", "issue_ask", "issue_recommendation", "issue_timeline", *FLAG),
         ],
         "",
     )

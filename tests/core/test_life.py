@@ -39,7 +39,7 @@ from worker.core.model import (
     TaskKind,
     Wish,
 )
-from worker.core.policy import Absence, FlappingRule, LevelRule, Policy, default_levels
+from worker.core.policy import Absence, FlappingRule, HandoffRule, LevelRule, Policy, default_levels
 from worker.core.reconcile import reconcile
 from worker.core.triggers import assess
 
@@ -212,7 +212,7 @@ def test_who_is_away_is_answered_for_by_the_deputy_and_it_says_why(world, make) 
 
 def test_who_goes_on_leave_hands_over_on_the_day(world, make) -> None:
     absence = Absence("vp_cs@example.com", make.now + DAY, make.now + 9 * DAY, make.person("putri"))
-    world.policy = replace(world.policy, absences=(absence,))
+    world.policy = replace(world.policy, absences=(absence,), handoff=HandoffRule(reminders=0))
     world.step(make.red())
     taken = world.say(wish=Wish.ACKNOWLEDGED)
     left = world.step(after=DAY)
@@ -436,7 +436,7 @@ def test_an_escalation_of_an_earlier_release_goes_on(taken) -> None:
     stored = msgspec.to_builtins(taken.current)
     fresh = (
         "answered_at snoozed_by snooze_end_told pauses follow_up activity resolution document_asked document_at flips "
-        "flapping duplicate_of customer_confirmed post_mortems"
+        "flapping duplicate_of customer_confirmed post_mortems handoff"
     )
     for name in fresh.split():
         del stored[name]

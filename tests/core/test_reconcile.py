@@ -61,6 +61,7 @@ def test_unanswered_it_warns_twice_moves_up_and_repeats_at_the_top(world, make) 
         Event.OPENED,
         Event.WARNED,
         Event.WARNED,
+        Event.CALL_REMINDED,
         Event.BUMPED,
         Event.REPEATED,
         Event.REPEATED,
@@ -82,7 +83,7 @@ def test_an_acknowledgement_stops_the_clock(world, make) -> None:
     world.step(after=timedelta(hours=9))
 
     assert (world.current.status, world.current.acknowledged_by) == (Status.ACKNOWLEDGED, "Bima")
-    assert world.events() == [Event.OPENED, Event.ACKNOWLEDGED]
+    assert world.events() == [Event.OPENED, Event.ACKNOWLEDGED, Event.CALL_REMINDED]
 
 
 def test_new_and_worse_evidence_raises(world, make) -> None:

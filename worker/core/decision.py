@@ -45,6 +45,8 @@ class Event(StrEnum):
     FLAPPING = "flapping"
     SETTLED = "settled"
     """It was flapping and no longer is."""
+    CALL_REMINDED = "call_reminded"
+    CALL_HELD = "call_held"
     POST_MORTEM_DUE = "post_mortem_due"
     PLAYBOOK = "playbook"
 
@@ -65,6 +67,8 @@ class TaskKind(StrEnum):
     DRAFTS = "drafts"
     """For the CSM: what the document still needs, and drafts to the customer and to the manager."""
     DOCUMENT = "document"
+    CALL = "call"
+    """The hand-off call that nobody has said was held."""
     CONFIRM = "confirm"
     FOLLOW_UP = "follow_up"
     SNOOZE = "snooze"

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 
-from worker.core.calendar import fraction_point
+from worker.core.handoff import call_between, calls_for
 from worker.core.model import AccountView, CaseStatus, Colour, Escalation, Person
 from worker.core.people import BY_HAND
 from worker.core.policy import Policy
 from worker.core.routing import csm_of
 from worker.core.story import NO_PAST, Past, TimelineEntry, story
-from worker.core.triggers import beside_disputes, open_disputes, open_total, segment_of
+from worker.core.triggers import beside_disputes, open_disputes, open_total
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +58,17 @@ class IssueDocument:
 
 @dataclass(frozen=True, slots=True)
 class HandoffBrief:
-    """What the one who takes over must know. `calls` are two times for the hand-off call before the answer is due."""
+    """What the one who takes over must know. `call_with`: who calls them, empty where there is nobody to call.
+
+    `calls` are the times proposed for that call; none where it must be now.
+    """
 
     owner: str
     before: str
     known: tuple[str, ...]
     open: tuple[FieldValue, ...]
     due_at: datetime
+    call_with: str = ""
     calls: tuple[datetime, ...] = ()
 
 
@@ -130,19 +133,13 @@ def build_brief(view: AccountView, escalation: Escalation, policy: Policy, now: 
     asked = ("Personality and communication style", "What NOT to say", "Desired outcome")
     still_open = (*document.open_fields, *(FieldValue(name, open_for=author) for name in asked))
     owner = "nobody yet" if escalation.owner is None else escalation.owner.name
-    calls = tuple(_calls(view, escalation, policy, now))
-    return HandoffBrief(owner, "" if csm is None else csm.name, known, still_open, escalation.clock.due_at, calls)
-
-
-def _calls(view: AccountView, escalation: Escalation, policy: Policy, now: datetime) -> Iterator[datetime]:
-    """A quarter and a half into the response time, as far as they are still to come."""
-    clock = escalation.clock
-    rule = policy.levels[clock.level]
-    calendar = rule.calendar_for(segment_of(view.account, policy, now))
-    for share in (Fraction(1, 4), Fraction(1, 2)):
-        at = fraction_point(clock.started_at, rule.response, calendar, share)
-        if at > now:
-            yield at
+    known_as = "" if csm is None else csm.name
+    between = call_between(view, escalation, policy, now)
+    if between is None:
+        return HandoffBrief(owner, known_as, known, still_open, escalation.clock.due_at)
+    handoff = escalation.handoff
+    calls = calls_for(view, escalation, policy, now) if handoff is None else handoff.calls
+    return HandoffBrief(owner, known_as, known, still_open, escalation.clock.due_at, known_as, calls)
 
 
 def _author(csm: Person | None) -> str:

@@ -123,6 +123,23 @@ class FollowUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Handoff:
+    """The last change of hands and the call that belongs to it, between the CSM and the new owner.
+
+    `calls` are the times proposed for it, none where there was no time left. `said_before` is what the CRM said of such
+    a call when it changed hands: only another word counts, and `held_at` is that word. `remind_at` is when somebody is
+    reminded next, None for no more.
+    """
+
+    since: datetime
+    calls: tuple[datetime, ...] = ()
+    said_before: datetime | None = None
+    held_at: datetime | None = None
+    reminded: int = 0
+    remind_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PostMortem:
     """A look back that somebody was asked for when an escalation was closed."""
 
@@ -145,7 +162,7 @@ class Escalation:
     `merged_into`: it ended because its account went into that one; `took_over` are those of merged accounts that go on
     in this one.
     `raised_to` is the level that a person or the ladder set; `levelled_for` the evidence that a person knew then: it
-    does not raise the level again.
+    does not raise the level again. `handoff` is its last change of hands, None where an earlier release made that.
     """
 
     id: EscalationId
@@ -191,6 +208,7 @@ class Escalation:
     post_mortems: tuple[PostMortem, ...] = ()
     merged_into: AccountId | None = None
     took_over: tuple[EscalationId, ...] = ()
+    handoff: Handoff | None = None
 
     @property
     def open(self) -> bool:

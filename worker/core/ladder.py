@@ -120,7 +120,9 @@ def activity(view: AccountView) -> str:
 
 def _written_by_people(account: Account) -> tuple[object, ...]:
     people = tuple("" if each is None else each.id for each in (account.owner, account.manager))
-    return (account.override, account.issue, people, account.renewal_on, account.churn_signals, account.pr_risk)
+    written = (account.override, account.issue, people, account.renewal_on, account.churn_signals, account.pr_risk)
+    # Told of only where it is there: the digests of an earlier release stay what they were.
+    return written if account.call_held_at is None else (*written, account.call_held_at)
 
 
 def _begun(turn: Turn) -> FollowUp:

@@ -173,6 +173,13 @@ class DocumentRule:
 
 
 @dataclass(frozen=True, slots=True)
+class HandoffRule:
+    """How many times CSM and owner are reminded of a hand-off call that nobody has said was held."""
+
+    reminders: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class PostMortemRule:
     """Which levels are looked back at once they are closed, and by when."""
 
@@ -246,3 +253,4 @@ class Policy:
     post_mortem: PostMortemRule = PostMortemRule()
     playbook: PlaybookRule = PlaybookRule()
     flapping: FlappingRule = FlappingRule()
+    handoff: HandoffRule = HandoffRule()

@@ -11,6 +11,7 @@ from datetime import datetime
 from worker.core.closing import end_with_account, remind_of_post_mortems
 from worker.core.completeness import mind_document, next_reminder
 from worker.core.flapping import calm_at
+from worker.core.handoff import mind_handoff, next_call_reminder
 from worker.core.ladder import next_tick, tick
 from worker.core.merging import take_over
 from worker.core.model import (
@@ -77,6 +78,8 @@ def _turn(
         _go_on(turn, observed)
         return turn
     started = start(view, assessment, current, observed, policy, now, quiet)
+    if started is not None:
+        mind_handoff(started)
     if started is not None or current is None:
         return started
     return _at_rest(Turn(current, view, assessment, policy, now, quiet))
@@ -87,7 +90,7 @@ def _go_on(turn: Turn, observed: Observed) -> None:
     if turn.view.account.deleted:
         end_with_account(turn)
         return
-    steps = (take_over, heed_override, cover_absence, weigh, tick, mind_document, remind_of_post_mortems)
+    steps = (take_over, heed_override, cover_absence, weigh, tick, mind_document, mind_handoff, remind_of_post_mortems)
     if observed.pending is None:
         heed_flag(turn, observed.flag)
     for step in steps:
@@ -138,6 +141,7 @@ def _next_at(turn: Turn) -> datetime | None:
         next_tick(turn),
         next_absence(turn),
         next_reminder(turn),
+        next_call_reminder(turn),
         calm_at(escalation, policy.flapping),
         *_awakenings(turn),
     )

@@ -183,7 +183,8 @@ class Account:
     """A customer. `churn_signals` are structured signs from CRM fields, such as a cancellation request.
 
     `churned_on` is when the customer left, where the CRM says so: what an escalation's outcome is checked against.
-    `merged_into` is the account that a deleted one went into, where the CRM says so.
+    `merged_into` is the account that a deleted one went into, where the CRM says so. `call_held_at` is when the last
+    hand-off call was held or will be, as a person says.
     """
 
     id: AccountId
@@ -205,6 +206,7 @@ class Account:
     parent_id: AccountId | None = None
     deleted: bool = False
     merged_into: AccountId | None = None
+    call_held_at: datetime | None = None
     extra: Mapping[str, str | int | bool | Decimal | None] = field(default_factory=dict)
 
     @property

@@ -25,6 +25,7 @@ def until_when(escalation: Escalation, now: datetime) -> Iterator[str]:
         case _:
             yield from _acknowledged(escalation)
     yield from _target(escalation, now)
+    yield from _call(escalation)
     lag = escalation.clock.detected_at - escalation.clock.started_at
     if lag >= timedelta(minutes=1):
         yield f"it was seen {in_words(lag)} after it happened"
@@ -42,6 +43,19 @@ def _acknowledged(escalation: Escalation) -> Iterator[str]:
 def _target(escalation: Escalation, now: datetime) -> Iterator[str]:
     if escalation.resolution is not None:
         yield f"the resolution is {_due(escalation.resolution.due_at, now)}: {escalation.resolution.explained}"
+
+
+def _call(escalation: Escalation) -> Iterator[str]:
+    handoff = escalation.handoff
+    if handoff is None:
+        return
+    if handoff.held_at is not None:
+        yield f"the hand-off call: {_moment(handoff.held_at)}, says a person in the CRM"
+        return
+    if handoff.calls or handoff.remind_at is not None:
+        times = " or ".join(_moment(at) for at in handoff.calls) or "at once"
+        more = "" if handoff.remind_at is None else f", reminded {_moment(handoff.remind_at)}"
+        yield f"a hand-off call was proposed for {times}; nobody has said yet that it was held{more}"
 
 
 def _due(moment: datetime, now: datetime) -> str:

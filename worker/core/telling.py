@@ -78,3 +78,10 @@ def sums(lines: Iterable[Line]) -> tuple[Money, ...]:
             before = found.get(line.worth.currency)
             found[line.worth.currency] = line.worth if before is None else before + line.worth
     return tuple(sorted(found.values(), key=lambda money: -money.amount))
+
+
+def thanked(account: Account, escalation: Escalation) -> list[str]:
+    """Everyone who had to do with it, each once."""
+    people = (escalation.owner, account.owner, account.manager)
+    names = [person.name for person in people if person is not None and person.active]
+    return list(dict.fromkeys(name for name in (escalation.acknowledged_by, *names) if name))

@@ -82,6 +82,7 @@ COMPANIES: Mapping[str, Spec] = {
     "escalation_customer_confirmed": Spec("Customer confirmed the solution", _TRUTH, _BOTH),
     "escalation_override_by": Spec("Override by", _TEXT),
     "escalation_override_at": Spec("Override at", _TIME),
+    "escalation_call_held_at": Spec("Hand-off call held at", _TIME, help="Ends the reminders of the call."),
     "escalation_pr_risk": Spec("PR risk", _TRUTH, _BOTH),
     "escalation_manager": Spec("CS manager", _CHOICE, owner=True),
     "issue_impact": Spec("Issue: impact", _LONG),

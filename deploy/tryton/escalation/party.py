@@ -99,6 +99,9 @@ class Party(ChangedMixin, metaclass=PoolMeta):
     answer_note = fields.Text("Outcome Note", help="How it ended, or why you decided so.")
     root_cause = fields.Char("Root Cause", help=ROOT_CAUSES_HELP)
     customer_confirmed = fields.Boolean("Customer confirmed", help="The customer said that the matter is settled.")
+    call_held_at = fields.DateTime(
+        "Hand-off call held", format="%H:%M", help="When you and the owner spoke. It ends the reminders of the call."
+    )
     answered_by = fields.Char("Answered by", readonly=True)
     answered_at = fields.Timestamp("Answered at", readonly=True)
 
