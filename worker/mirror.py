@@ -5,7 +5,8 @@ One transaction a page, which the caller opens; everything here happens in it or
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -31,14 +32,17 @@ class _Touched:
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What was known before the page. `watched`: accounts the worker has to do with, and when it wrote their flag."""
+    """What was known before the page. `unchanged`: records that say what they said, and need no second look.
+    `known`: the others. `watched`: accounts the worker has to do with, and when it wrote their flag.
+    """
 
+    unchanged: AbstractSet[str]
     known: Mapping[str, facts.Known]
     watched: Mapping[str, datetime | None]
     first_load: bool
 
 
-_NOTHING = _Before({}, {}, first_load=True)
+_NOTHING = _Before(frozenset(), {}, {}, first_load=True)
 
 
 class Mirror:
@@ -55,9 +59,10 @@ class Mirror:
         `began`: when the read that brought the page began. `first_load`: nothing of this kind is stored yet.
         """
         rows = list({row.record_id: row for row in page.rows}.values())
-        before = _NOTHING if first_load else self._before(tx, kind, rows)
+        bodies = self._mapping.bodies(rows)
+        before = _NOTHING if first_load else self._before(tx, kind, rows, bodies)
         touched = _Touched()
-        versions = self._versions(kind, rows, before, touched, began)
+        versions = self._versions(kind, zip(rows, bodies, strict=True), before, touched, began)
         facts.append(tx, self._connector, kind, versions, began)
         stored = {version.record_id: version.modified for version in versions}
         unowned = self._unowned.among(tx, kind, rows, stored.keys())
@@ -72,24 +77,34 @@ class Mirror:
         self._mark(tx, touched, began)
         return len(versions)
 
-    def _before(self, tx: Connection, kind: RecordKind, rows: Sequence[Row]) -> _Before:
+    def _before(self, tx: Connection, kind: RecordKind, rows: Sequence[Row], bodies: Sequence[bytes]) -> _Before:
         ids = [row.record_id for row in rows]
         concerned = ids
         if kind is not RecordKind.ACCOUNT:
             owners = (self._mapping.account_id(kind, row) for row in rows)
             concerned = [account for account in owners if account is not None]
         watched = progress.watched(tx, self._connector, concerned)
-        return _Before(facts.known(tx, self._connector, kind, ids), watched, first_load=False)
+        unchanged = facts.unchanged(tx, self._connector, kind, dict(zip(ids, bodies, strict=True)))
+        others = [record_id for record_id in ids if record_id not in unchanged]
+        known = facts.known(tx, self._connector, kind, others) if others else {}
+        return _Before(unchanged, known, watched, first_load=False)
 
     def _versions(
-        self, kind: RecordKind, rows: Sequence[Row], before: _Before, touched: _Touched, began: datetime
+        self,
+        kind: RecordKind,
+        records: Iterable[tuple[Row, bytes]],
+        before: _Before,
+        touched: _Touched,
+        began: datetime,
     ) -> list[facts.Version]:
         look = self._account if kind is RecordKind.ACCOUNT else self._attached
-        content, known = self._mapping.content, before.known
+        digested, known, unchanged = self._mapping.digest, before.known, before.unchanged
         watched = before.watched if kind is RecordKind.ACCOUNT else {}
         versions: list[facts.Version] = []
-        for row in rows:
-            body, digest = content(kind, row)
+        for row, body in records:
+            if row.record_id in unchanged:
+                continue
+            digest = digested(kind, body)
             last = known.get(row.record_id)
             if last is None or not (_same(last, digest, row, watched) or self._overtaken(last, row, began)):
                 account_id, bug_key = look(kind, row, last, before, touched)
@@ -123,7 +138,8 @@ class Mirror:
         if came_later or row.record_id in before.watched or not surely_quiet(self._mapping, kind, row):
             touched.accounts.add(AccountId(row.record_id))
         heir = self._mapping.merged_into(row)
-        touched.accounts.update(() if heir is None else (heir,))
+        if heir is not None:
+            touched.accounts.add(heir)
         return heir, None
 
     def _attached(

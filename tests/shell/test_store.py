@@ -179,6 +179,18 @@ def test_the_newest_version_counts_and_the_old_ones_stay(store: Store) -> None:
         assert facts.known(tx, CRM, RecordKind.CASE, ["c1", "nobody"])["c1"].seq == 2
 
 
+def test_a_record_is_unchanged_where_its_newest_version_has_the_same_body(store: Store) -> None:
+    with store.begin() as tx:
+        facts.append(tx, CRM, RecordKind.CASE, [version("same"), version("back"), version("gone")], NOW)
+        facts.append(tx, CRM, RecordKind.CASE, [version("back", 2)], NOW)
+        facts.mark_gone(tx, CRM, RecordKind.CASE, ["gone"], NOW)
+
+        first = b'{"v":1}'
+        asked = {"same": first, "back": first, "gone": first, "never read": first}
+        assert facts.unchanged(tx, CRM, RecordKind.CASE, asked) == {"same"}
+        assert facts.unchanged(tx, CRM, RecordKind.ACCOUNT, asked) == set()
+
+
 def test_a_case_that_moved_to_another_account_belongs_to_that_one_only(store: Store) -> None:
     with store.begin() as tx:
         facts.append(tx, CRM, RecordKind.CASE, [version("c1", 1, "acme")], NOW)

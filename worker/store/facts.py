@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, select
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, and_, bindparam, exists, func, select
 from worker.core.model import AccountId, BugKey, ConnectorName, RecordKind
 from worker.store.codec import instant, micros
 from worker.store.schema import dirty, fact
-from worker.store.statements import add_rows, driver_rows, listed
+from worker.store.statements import InWords, add_rows, driver_rows, listed
 
 _newer = fact.alias("newer")
 _IS_NEWEST = ~exists().where(
@@ -41,6 +42,27 @@ _KNOWN = (
     )
     .where(_OF_KIND, listed(fact.c.record_id, "ids"))
     .order_by(fact.c.record_id, fact.c.seq)
+)
+_NEWEST_BODIES = InWords(
+    # By row id: one look into the key's index a record, where the general form below takes two and a sorted list.
+    sqlite="""
+        SELECT fact.record_id, fact.body FROM json_each(:ids) AS asked
+        CROSS JOIN fact ON fact.rowid = (
+            SELECT rowid FROM fact AS version
+            WHERE version.connector = :connector AND version.kind = :kind AND version.record_id = asked.value
+            ORDER BY version.seq DESC LIMIT 1
+        )
+        WHERE fact.gone = 0
+    """,
+    postgresql="""
+        SELECT fact.record_id, fact.body FROM fact
+        WHERE fact.connector = :connector AND fact.kind = :kind AND fact.record_id = ANY (:ids) AND fact.gone = 0
+        AND fact.seq = (
+            SELECT max(version.seq) FROM fact AS version
+            WHERE version.connector = fact.connector AND version.kind = fact.kind
+            AND version.record_id = fact.record_id
+        )
+    """,
 )
 _ANY = select(fact.c.seq).where(_OF_KIND).limit(1)
 _VERSIONS = select(*_SEEN).where(_OF_CONNECTOR, _THE_ACCOUNT).order_by(fact.c.seq.desc()).limit(bindparam("most"))
@@ -96,7 +118,7 @@ _NEWEST = select(fact).where(_OF_KIND, listed(fact.c.record_id, "ids"), _IS_NEWE
 
 
 class Known(NamedTuple):
-    """The newest version of a record, without its body. A tuple, since a full read makes one for every record.
+    """The newest version of a record, without its body. A tuple, since a page of changes makes one for every record.
 
     `seen_at` in microseconds since 1970: when the read that brought it began.
     """
@@ -143,29 +165,41 @@ def known(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Seque
     return {row[0]: Known._make(row) for row in driver_rows(found)}
 
 
+def unchanged(tx: Connection, connector: ConnectorName, kind: RecordKind, bodies: Mapping[str, bytes]) -> set[str]:
+    """Those of these records that are there, and whose newest version has this very body, its stamp included.
+
+    A full read finds nearly all of them so: comparing bytes costs less than the digest that would tell the same.
+    """
+    found = tx.execute(_NEWEST_BODIES.on(tx), {"connector": connector, "kind": kind.value, "ids": bodies.keys()})
+    return {record_id for record_id, body in driver_rows(found) if bodies[record_id] == body}
+
+
 def empty(tx: Connection, connector: ConnectorName, kind: RecordKind) -> bool:
     """Whether nothing of this kind was ever read: a first load need not look anything up."""
     return tx.execute(_ANY, {"connector": connector, "kind": kind.value}).first() is None
-
-
-def _values(connector: ConnectorName, kind: RecordKind, each: Version, seen: int) -> tuple[object, ...]:
-    """A version in the order of the table's columns."""
-    return (
-        *(connector, kind.value, each.record_id, each.seq, each.account_id, each.bug_key),
-        *(each.modified, seen, int(each.gone), each.digest, each.body),
-    )
 
 
 def append(
     tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Iterable[Version], seen_at: datetime
 ) -> None:
     """Add versions of records; earlier ones stay as history."""
-    seen = micros(seen_at)
-    add_rows(
-        tx,
-        fact,
-        [_values(connector, kind, each, seen) for each in versions],
-    )
+    _add(tx, connector, kind, zip(versions, repeat(micros(seen_at))))
+
+
+def prepend(
+    tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Iterable[tuple[Version, datetime]]
+) -> None:
+    """Add versions from before the worker's time, each with the time from which it counts."""
+    _add(tx, connector, kind, ((each, micros(at)) for each, at in versions))
+
+
+def _add(tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Iterable[tuple[Version, int]]) -> None:
+    kind_name = kind.value
+    rows = [
+        (connector, kind_name, record_id, seq, account_id, bug_key, modified, seen, int(gone), digest, body)
+        for (record_id, seq, account_id, bug_key, modified, digest, body, gone), seen in versions
+    ]
+    add_rows(tx, fact, rows)
 
 
 def _fact(row: Any) -> Fact:
@@ -207,17 +241,6 @@ def oldest(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Sequ
     """The number of the oldest stored version of each of these records that is known at all."""
     wanted = {"connector": connector, "kind": kind.value, "ids": ids}
     return {row[0]: row[1] for row in tx.execute(_OLDEST, wanted)}
-
-
-def prepend(
-    tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Sequence[tuple[Version, datetime]]
-) -> None:
-    """Add versions from before the worker's time, each with the time from which it counts."""
-    add_rows(
-        tx,
-        fact,
-        [_values(connector, kind, each, micros(at)) for each, at in versions],
-    )
 
 
 def bug_accounts(tx: Connection, connector: ConnectorName, keys: Iterable[str]) -> dict[BugKey, frozenset[AccountId]]:

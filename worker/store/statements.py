@@ -11,7 +11,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ARRAY, Boolean, Connection, CursorResult, Dialect, String, Table, bindparam, literal_column
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Connection,
+    CursorResult,
+    Dialect,
+    String,
+    Table,
+    TextClause,
+    bindparam,
+    literal_column,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.compiler import compiles
@@ -61,6 +73,19 @@ def listed(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     return _Listed(column, bindparam(name, type_=_Texts()))
 
 
+class InWords:
+    """A question that each database is asked in its own words; `:ids` in them is one bound list of texts."""
+
+    def __init__(self, *, sqlite: str, postgresql: str) -> None:
+        ids = bindparam("ids", type_=_Texts())
+        said = {"sqlite": sqlite, "postgresql": postgresql}
+        self._made = {dialect: text(words).bindparams(ids) for dialect, words in said.items()}
+
+    def on(self, tx: Connection) -> TextClause:
+        """The statement for this database."""
+        return self._made[tx.dialect.name]
+
+
 def one_of(column: ColumnElement[str], words: Iterable[StrEnum]) -> ColumnElement[bool]:
     """`column IN words`, with the words written out."""
     return column.in_([literal_column(f"'{word.value}'") for word in words])
@@ -108,4 +133,4 @@ def driver_rows(result: CursorResult[Any]) -> Sequence[tuple[Any, ...]]:
     return result.cursor.fetchall() if result.cursor is not None else ()
 
 
-__all__ = ["Insert", "add_rows", "driver_rows", "listed", "one_of", "upsert"]
+__all__ = ["InWords", "Insert", "add_rows", "driver_rows", "listed", "one_of", "upsert"]
