@@ -68,7 +68,7 @@ With all of that learned, p and q (240 texts, 191 labels, two more authors) were
 | q | 0.947 | 0.947 | 89, 5, 5 |
 | the two together | 0.962 | 0.932 | 178, 7, 13 |
 
-That is the honest expectation for unread texts: `judged` with the packs of commit 0aebbff, over the lines p001 to q120.
+`judged` with the packs of commit 0aebbff, over the lines p001 to q120.
 Since then they led to guards (who nearly left and is fine, who moves to our cloud, whose employees' contracts end, who
 pressed a wrong button, whose testers found nothing) and to phrases, and stand in the first file. No phrase reads a
 complaint that stands only in a mail that somebody forwards: what is quoted is not read.
@@ -76,6 +76,17 @@ complaint that stands only in a mail that somebody forwards: what is quoted is n
 After that, r (100 texts, 72 labels, another author) was judged once: 0.920 and 0.958, six wrong of 75. Too eager by
 now, so `LEAN` went from -0.8 to -1.2, which gives 0.932 and 0.958 there. Nothing else was learned from r, which
 stands in `detection_texts_unlearned.jsonl`.
+
+With that, and nothing changed since, s and t (300 texts, 229 labels, two more authors) were judged once:
+
+| set, not yet looked at | precision | recall | right, wrong, missed |
+|---|---|---|---|
+| s | 0.951 | 0.890 | 97, 5, 12 |
+| t | 0.957 | 0.933 | 112, 5, 8 |
+| the two together | 0.954 | 0.913 | 209, 10, 20 |
+
+This is the state of today: it is what to expect of unread texts. s and t stand beside r, unlearned, so that `judged`
+repeats the figure for as long as nobody tunes on them.
 
 Add texts that went wrong to the first file and run `make weights`; judge a change by texts that were not looked at.
 """
@@ -117,7 +128,7 @@ def ratio(part, rest):
         ("detection_texts.jsonl", 0.98, 0.97),
         ("detection_texts_fresh.jsonl", 0.95, 0.95),
         ("detection_texts_blind.jsonl", 0.90, 0.85),
-        ("detection_texts_unlearned.jsonl", 0.92, 0.93),
+        ("detection_texts_unlearned.jsonl", 0.94, 0.91),
     ],
 )
 def test_precision_and_recall(name, least_precision, least_recall):
