@@ -58,11 +58,8 @@ def _store(store: Store, crm: Crm, kind: RecordKind, records: Sequence[list[Row]
 
 def _version(crm: Crm, kind: RecordKind, row: Row, seq: int) -> facts.Version:
     body = crm.mapping.body(row)
-    digest = crm.mapping.digest(kind, body)
     account_id = None if kind is RecordKind.ACCOUNT else crm.mapping.account_id(kind, row)
-    return facts.Version(
-        row.record_id, seq, account_id, _bug(crm, kind, row), row.modified_at, digest, body, row.deleted
-    )
+    return facts.Version(row.record_id, seq, account_id, _bug(crm, kind, row), row.modified_at, body, row.deleted)
 
 
 def _bug(crm: Crm, kind: RecordKind, row: Row) -> str | None:

@@ -6,7 +6,6 @@ step; values are turned into core values only for accounts that are decided.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -42,7 +41,6 @@ T = TypeVar("T")
 
 _STIRRING = ("pr_risk", "churn_signals", "wish")
 """Account fields that ask for something when they say anything."""
-_DIGEST_LENGTH = 12
 _SAYS_NOTHING = (None, False, "", "none")
 
 
@@ -148,11 +146,13 @@ class CrmMapping:
         """The same of many at once: JSON keeps a line break inside a text apart from one between two records."""
         return self._encoder.encode_lines(rows).split(b"\n")[:-1]
 
-    def digest(self, kind: RecordKind, body: bytes) -> bytes:
-        """Equal exactly where two bodies say the same, whatever their modified stamps say."""
+    def says_the_same(self, kind: RecordKind, body: bytes, other: bytes) -> bool:
+        """Whether two stored bodies differ in nothing but their modified stamps."""
+        return self._unstamped(kind, body) == self._unstamped(kind, other)
+
+    def _unstamped(self, kind: RecordKind, body: bytes) -> bytes:
         head, mark, rest = body.partition(self._stamp_marks[kind])
-        same = head + rest[rest.index(b'"') :] if mark else body
-        return hashlib.sha256(same).digest()[:_DIGEST_LENGTH]
+        return head + rest[rest.index(b'"') :] if mark else body
 
     def load(self, kind: RecordKind, body: bytes) -> Row:
         """A stored record back."""

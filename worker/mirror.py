@@ -98,21 +98,31 @@ class Mirror:
         began: datetime,
     ) -> list[facts.Version]:
         look = self._account if kind is RecordKind.ACCOUNT else self._attached
-        digested, known, unchanged = self._mapping.digest, before.known, before.unchanged
+        known, unchanged = before.known, before.unchanged
         watched = before.watched if kind is RecordKind.ACCOUNT else {}
         versions: list[facts.Version] = []
         for row, body in records:
             if row.record_id in unchanged:
                 continue
-            digest = digested(kind, body)
             last = known.get(row.record_id)
-            if last is None or not (_same(last, digest, row, watched) or self._overtaken(last, row, began)):
+            if last is None or not (self._same(kind, last, row, body, watched) or self._overtaken(last, row, began)):
                 account_id, bug_key = look(kind, row, last, before, touched)
                 seq = 1 if last is None else last.seq + 1
                 versions.append(
-                    facts.Version(row.record_id, seq, account_id, bug_key, row.modified_at, digest, body, row.deleted)
+                    facts.Version(row.record_id, seq, account_id, bug_key, row.modified_at, body, row.deleted)
                 )
         return versions
+
+    def _same(
+        self, kind: RecordKind, last: facts.Known, row: Row, body: bytes, watched: Mapping[str, datetime | None]
+    ) -> bool:
+        """Whether a record says nothing new.
+
+        Where the worker has written its flag, a newer stamp with old content is news: somebody set the field back.
+        """
+        if last.gone != row.deleted or not self._mapping.says_the_same(kind, body, last.body):
+            return False
+        return row.deleted or last.modified == row.modified_at or watched.get(row.record_id) is None
 
     def _overtaken(self, last: facts.Known, row: Row, began: datetime) -> bool:
         """Whether a newer read has stored a newer version already: this page was read before, by a worker that froze.
@@ -176,16 +186,6 @@ class Mirror:
         for accounts in facts.bug_accounts(tx, self._connector, touched.bug_keys).values():
             touched.accounts.update(accounts)
         progress.mark_dirty(tx, self._connector, touched.accounts, began)
-
-
-def _same(last: facts.Known, digest: bytes, row: Row, watched: Mapping[str, datetime | None]) -> bool:
-    """Whether a record says nothing new.
-
-    Where the worker has written its flag, a newer stamp with old content is news: somebody set the field back.
-    """
-    if last.digest != digest or last.gone != row.deleted:
-        return False
-    return row.deleted or last.modified == row.modified_at or watched.get(row.record_id) is None
 
 
 __all__ = ["Mirror"]

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, select
+from sqlalchemy import Connection, and_, bindparam, exists, func, literal_column, select
 
 from worker.core.model import AccountId, BugKey, ConnectorName, RecordKind
 from worker.store.codec import instant, micros
@@ -27,22 +27,18 @@ _IS_NEWEST = ~exists().where(
 _OF_CONNECTOR = fact.c.connector == bindparam("connector")
 _OF_KIND = and_(_OF_CONNECTOR, fact.c.kind == bindparam("kind"))
 _OF_ACCOUNT = fact.c.account_id == bindparam("account_id")
-_SEEN = (fact.c.kind, fact.c.record_id, fact.c.seen_at, fact.c.modified, fact.c.digest, fact.c.body, fact.c.gone)
+_SEEN = (fact.c.kind, fact.c.record_id, fact.c.seen_at, fact.c.modified, fact.c.body, fact.c.gone)
 _THE_ACCOUNT = and_(fact.c.kind == "account", fact.c.record_id == bindparam("account_id"))
-_KNOWN = (
-    select(
-        fact.c.record_id,
-        fact.c.seq,
-        fact.c.digest,
-        fact.c.account_id,
-        fact.c.bug_key,
-        fact.c.modified,
-        fact.c.gone,
-        fact.c.seen_at,
-    )
-    .where(_OF_KIND, listed(fact.c.record_id, "ids"))
-    .order_by(fact.c.record_id, fact.c.seq)
-)
+_KNOWN = select(
+    fact.c.record_id,
+    fact.c.seq,
+    fact.c.account_id,
+    fact.c.bug_key,
+    fact.c.modified,
+    fact.c.gone,
+    fact.c.seen_at,
+    fact.c.body,
+).where(_OF_KIND, listed(fact.c.record_id, "ids"), _IS_NEWEST)
 _NEWEST_BODIES = InWords(
     # By row id: one look into the key's index a record, where the general form below takes two and a sorted list.
     sqlite="""
@@ -104,33 +100,29 @@ _FIRST_SEEN = select(func.min(fact.c.seen_at)).where(_OF_CONNECTOR, fact.c.kind 
 _RESTED_ON = select(fact.c.kind, fact.c.record_id).where(
     _OF_CONNECTOR, fact.c.gone == 0, listed(fact.c.account_id, "accounts"), _IS_NEWEST
 )
-_GONE_TO_DECIDE = select(dirty.c.account_id).where(
-    dirty.c.connector == bindparam("connector"),
-    exists().where(
-        fact.c.connector == dirty.c.connector,
-        fact.c.kind == "account",
-        fact.c.record_id == dirty.c.account_id,
-        fact.c.gone == 1,
-        _IS_NEWEST,
-    ),
+_GONE_TO_DECIDE = select(fact.c.record_id).where(
+    _OF_CONNECTOR,
+    fact.c.kind == literal_column("'account'"),
+    fact.c.gone == literal_column("1"),
+    _IS_NEWEST,
+    exists().where(dirty.c.connector == fact.c.connector, dirty.c.account_id == fact.c.record_id),
 )
-_NEWEST = select(fact).where(_OF_KIND, listed(fact.c.record_id, "ids"), _IS_NEWEST)
 
 
 class Known(NamedTuple):
-    """The newest version of a record, without its body. A tuple, since a page of changes makes one for every record.
+    """The newest version of a record. A tuple, since a page of changes makes one for every record.
 
     `seen_at` in microseconds since 1970: when the read that brought it began.
     """
 
     record_id: str
     seq: int
-    digest: bytes
     account_id: str | None
     bug_key: str | None
     modified: str
     gone: bool
     seen_at: int
+    body: bytes
 
 
 class Version(NamedTuple):
@@ -141,7 +133,6 @@ class Version(NamedTuple):
     account_id: str | None
     bug_key: str | None
     modified: str
-    digest: bytes
     body: bytes
     gone: bool = False
 
@@ -154,7 +145,6 @@ class Fact:
     record_id: str
     seen_at: datetime
     modified: str
-    digest: bytes
     body: bytes
     gone: bool
 
@@ -168,7 +158,7 @@ def known(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Seque
 def unchanged(tx: Connection, connector: ConnectorName, kind: RecordKind, bodies: Mapping[str, bytes]) -> set[str]:
     """Those of these records that are there, and whose newest version has this very body, its stamp included.
 
-    A full read finds nearly all of them so: comparing bytes costs less than the digest that would tell the same.
+    A full read finds nearly all of them so, at the cost of one look each.
     """
     found = tx.execute(_NEWEST_BODIES.on(tx), {"connector": connector, "kind": kind.value, "ids": bodies.keys()})
     return {record_id for record_id, body in driver_rows(found) if bodies[record_id] == body}
@@ -196,14 +186,14 @@ def prepend(
 def _add(tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Iterable[tuple[Version, int]]) -> None:
     kind_name = kind.value
     rows = [
-        (connector, kind_name, record_id, seq, account_id, bug_key, modified, seen, int(gone), digest, body)
-        for (record_id, seq, account_id, bug_key, modified, digest, body, gone), seen in versions
+        (connector, kind_name, record_id, seq, account_id, bug_key, modified, seen, int(gone), body)
+        for (record_id, seq, account_id, bug_key, modified, body, gone), seen in versions
     ]
     add_rows(tx, fact, rows)
 
 
 def _fact(row: Any) -> Fact:
-    return Fact(RecordKind(row[0]), row[1], instant(row[2]), row[3], row[4], row[5], bool(row[6]))
+    return Fact(RecordKind(row[0]), row[1], instant(row[2]), row[3], row[4], bool(row[5]))
 
 
 def account_facts(tx: Connection, connector: ConnectorName, account_id: AccountId, most: int = 5) -> list[Fact]:
@@ -289,11 +279,10 @@ def mark_gone(
     tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Sequence[str], seen_at: datetime
 ) -> list[AccountId]:
     """Record that the CRM, asked for these ids, no longer has them. Returns the accounts concerned."""
-    asked = {"connector": connector, "kind": kind.value, "ids": ids}
-    rows = [row for row in tx.execute(_NEWEST, asked) if not row.gone]
+    there = [each for each in known(tx, connector, kind, ids).values() if not each.gone]
     versions = [
-        Version(row.record_id, row.seq + 1, row.account_id, row.bug_key, row.modified, b"gone", row.body, gone=True)
-        for row in rows
+        Version(each.record_id, each.seq + 1, each.account_id, each.bug_key, each.modified, each.body, gone=True)
+        for each in there
     ]
     append(tx, connector, kind, versions, seen_at)
-    return [AccountId(row.record_id if kind is RecordKind.ACCOUNT else row.account_id or "") for row in rows]
+    return [AccountId(each.record_id if kind is RecordKind.ACCOUNT else each.account_id or "") for each in there]

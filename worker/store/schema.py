@@ -35,7 +35,6 @@ fact = Table(
     Column("modified", String, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("gone", SmallInteger, nullable=False),
-    Column("digest", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
     comment="what the CRM said, version by version; the newest seq of a record is its present state",
 )
@@ -53,6 +52,8 @@ Index(
     sqlite_where=text("bug_key IS NOT NULL"),
     postgresql_where=text("bug_key IS NOT NULL"),
 )
+_GONE = text("gone = 1")
+Index("ix_fact_gone", fact.c.connector, fact.c.kind, fact.c.record_id, sqlite_where=_GONE, postgresql_where=_GONE)
 
 cursor = Table(
     "cursor",
