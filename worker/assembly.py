@@ -11,10 +11,10 @@ from connectors.base import Connector, Notifier
 from worker import phrasebook
 from worker.alarms import Alarms
 from worker.cycle import Cycle
-from worker.deliver import Patience
 from worker.detector import CachedDetector
 from worker.digest import Gathering
 from worker.heartbeat import Heartbeat
+from worker.patience import Patience
 from worker.ports import Ports
 from worker.pull import Reading
 from worker.render import Renderer

@@ -11,11 +11,12 @@ from worker.alarms import Alarms
 from worker.core.model import AccountId, ConnectorName, Level, RecordKind
 from worker.core.policy import Policy
 from worker.decide import Decider, DecideReport
-from worker.deliver import Deliverer, LaneReport, Patience
+from worker.deliver import Deliverer
 from worker.digest import Gathering
 from worker.effects import Effects
 from worker.fallback import Fallback
-from worker.lanes import lanes_of
+from worker.lanes import LaneReport, lanes_of
+from worker.patience import Patience
 from worker.ports import Ports
 from worker.pull import KindRead, Puller, Reading, failed
 from worker.render import Renderer

@@ -3,67 +3,32 @@
 The protocol (architecture, section 8): an intent is committed as on trial, with a deadline, before a byte is sent; what
 was surely not done is tried again with full jitter, within the deadline by tenacity and after it from the outbox; what
 may have been done waits until its deadline and the target's look-up lag are over, is looked up by key, and only then
-sent again. A look-up that fails is not "not found".
+sent again. What an answer means stands in `settling`, what becomes of effects without one in `unanswered`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from sqlalchemy import Connection
 from tenacity import RetryCallState, Retrying, retry_if_result
 
 from connectors.base import ConnectorError, FatalError, Result, RetryableError, WriteResult
 from worker.core.model import Channel
-from worker.effects import FlagWrite
 from worker.fallback import Fallback
-from worker.lanes import Lane, OutletLane
+from worker.lanes import Lane, LaneReport, OutletLane
+from worker.patience import Patience
 from worker.ports import Ports
-from worker.store import deliveries, facts, outbox, progress
-from worker.store.codec import decode
+from worker.settling import Settling
+from worker.store import outbox
 from worker.store.database import Store, StoreError
 from worker.store.deliveries import Delivery, Kind, State
+from worker.unanswered import Unanswered
 
 _ROUNDS = 200
 _TOGETHER = 3
 """After so many attempts effects are sent one by one: an item that spoils its batch must not keep the others back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to try. `deadline` bounds one attempt as a whole; waits double from `first` to `most`, with full jitter.
-
-    A refused connection or broken credential is probed again after `slow`. Chat older than `chat_age` is not sent.
-    `tries` bounds one attempt; what then is left waits in the outbox.
-    """
-
-    deadline: timedelta = timedelta(seconds=30)
-    first: timedelta = timedelta(seconds=1)
-    most: timedelta = timedelta(minutes=5)
-    slow: timedelta = timedelta(minutes=5)
-    settle: timedelta = timedelta(seconds=5)
-    chat_age: timedelta = timedelta(hours=24)
-    tries: int = 3
-
-    def wait(self, attempt: int, draw: float) -> timedelta:
-        """Full jitter: anything from nothing to the doubled wait."""
-        doubled: timedelta = self.first * float(2 ** min(attempt, 16))
-        return min(self.most, doubled) * draw
-
-
-@dataclass(slots=True)
-class LaneReport:
-    """What delivering on one lane came to."""
-
-    done: int = 0
-    refused: int = 0
-    retried: int = 0
-    unknown: int = 0
-    conflicts: int = 0
-    failure: str = ""
-    remedy: str = ""
 
 
 @dataclass(slots=True)
@@ -97,7 +62,8 @@ class Deliverer:
         self._store = store
         self._ports = ports
         self._patience = patience
-        self._first_seen: dict[tuple[int, int], float] = {}
+        self._settling = Settling(store, ports)
+        self._unanswered = Unanswered(store, ports, patience)
         self._resting: dict[str, float] = {}
         self._asked_to_wait: dict[str, float] = {}
 
@@ -122,7 +88,7 @@ class Deliverer:
             return report
         try:
             self._expire(lane)
-            self._resolve(lane, report)
+            self._unanswered.resolve(lane, report)
             self._drain(lane, report)
         except StoreError:
             raise
@@ -241,7 +207,9 @@ class Deliverer:
                 self._asked_to_wait[lane.name] = self._ports.monotonic() + result.retry_after.total_seconds()
             return True
         batch.left.remove(delivery)
-        self._settle(lane, delivery, result, report)
+        self._settling.settle(lane, delivery, result, report)
+        if result.result is Result.REJECTED:
+            self._refused.add(lane.name)
         if result.result is Result.UNKNOWN:
             batch.held.add(delivery.intent.stream)
         return result.result is Result.UNKNOWN
@@ -258,36 +226,6 @@ class Deliverer:
             return [WriteResult(Result.UNKNOWN, reason=reason)] * len(deliveries)
         return results
 
-    def _settle(self, lane: Lane, delivery: Delivery, result: WriteResult, report: LaneReport) -> None:
-        now = self._ports.now()
-        with self._store.begin() as tx:
-            match result.result:
-                case Result.APPLIED | Result.ALREADY_APPLIED:
-                    if outbox.done(tx, delivery, result.remote_id, now):
-                        self._confirm(tx, delivery, now)
-                        report.done += 1
-                case Result.REJECTED:
-                    outbox.end(tx, delivery, State.REFUSED, result.reason, result.remedy, now)
-                    report.refused += 1
-                    self._refused.add(lane.name)
-                case Result.CONFLICT:
-                    outbox.end(tx, delivery, State.SUPERSEDED, f"conflict: {result.reason}", "", now)
-                    progress.mark_dirty(tx, delivery.intent.connector, [delivery.intent.account_id], now)
-                    report.conflicts += 1
-                case Result.UNKNOWN | Result.RETRY:
-                    outbox.unknown(tx, delivery, result.reason, now)
-                    report.unknown += 1
-        self._ports.at(f"settled:{lane.name}")
-
-    def _confirm(self, tx: Connection, delivery: Delivery, now: datetime) -> None:
-        if delivery.intent.kind is Kind.FLAG:
-            connector, account_id = delivery.intent.connector, delivery.intent.account_id
-            flag = decode(delivery.intent.payload, FlagWrite).flag
-            # What was read so far is older than this write, also where the clock has been put back since.
-            last_read = progress.watch_of(tx, connector, account_id).read_at or now
-            seen = [fact.seen_at for fact in facts.account_facts(tx, connector, account_id, most=1)]
-            progress.confirm_flag(tx, connector, account_id, flag, max(now, last_read, *seen))
-
     def _put_back(self, batch: _Batch, report: LaneReport, reason: str, after: timedelta | None) -> None:
         """Give what surely did not happen back to the outbox, with a growing wait."""
         if not batch.left:
@@ -300,33 +238,3 @@ class Deliverer:
                 outbox.again(tx, delivery, now + wait, reason or batch.reasons.get(delivery.ordinal, ""), now)
         report.retried += len(batch.left)
         batch.left = []
-
-    def _resolve(self, lane: Lane, report: LaneReport) -> None:
-        """Find out what became of effects whose attempt ended without an answer."""
-        lag = lane.capabilities().lookup_lag + self._patience.settle
-        with self._store.read() as tx:
-            candidates = outbox.unanswered(tx, lane.name, self._ports.now() - lag, 100)
-        settled = [delivery for delivery in candidates if self._has_settled(delivery, lag)]
-        if not settled:
-            return
-        doubtful = [delivery for delivery in settled if not lane.can_be_repeated(delivery)]
-        found = lane.find(doubtful) if doubtful and lane.capabilities().finds else {}
-        now = self._ports.now()
-        with self._store.begin() as tx:
-            for delivery in settled:
-                remote_id = found.get(delivery.intent.key)
-                if remote_id is not None:
-                    report.done += outbox.done(tx, delivery, remote_id, now)
-                else:
-                    looked = delivery in doubtful and lane.capabilities().finds
-                    outbox.again(tx, delivery, now, "looked up, not found" if looked else deliveries.REPEATED, now)
-
-    def _has_settled(self, delivery: Delivery, lag: timedelta) -> bool:
-        """Whether an attempt is surely over, by this process's own patience: the wall clock may have jumped."""
-        if not delivery.attempt:
-            return True  # by a state that is lost, and with it whoever tried
-        seen_at = self._first_seen.setdefault((delivery.ordinal, delivery.attempt), self._ports.monotonic())
-        over = self._ports.monotonic() - seen_at >= (self._patience.deadline + lag).total_seconds()
-        if over:
-            del self._first_seen[delivery.ordinal, delivery.attempt]
-        return over

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from connectors.base import (
     Capabilities,
@@ -23,6 +23,19 @@ from worker.store import deliveries
 from worker.store.codec import decode
 from worker.store.deliveries import Delivery, Kind
 from worker.wiring import Crm, Outlet
+
+
+@dataclass(slots=True)
+class LaneReport:
+    """What delivering on one lane came to."""
+
+    done: int = 0
+    refused: int = 0
+    retried: int = 0
+    unknown: int = 0
+    conflicts: int = 0
+    failure: str = ""
+    remedy: str = ""
 
 
 class Lane(ABC):

@@ -20,9 +20,10 @@ from tests.hubspot.conftest import Rig
 from tests.hubspot.harness import on_twin
 from tests.hubspot.stub import NOW, Fault, Time, body, refused
 from worker.core.model import AccountId, ConnectorName, Event, Level, RecordKind
-from worker.deliver import Deliverer, Patience
+from worker.deliver import Deliverer
 from worker.lanes import CrmLane
 from worker.mapping import CrmMapping
+from worker.patience import Patience
 from worker.store import outbox
 from worker.store.codec import encode
 from worker.store.database import Store, open_store

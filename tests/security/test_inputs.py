@@ -226,7 +226,7 @@ def test_no_secret_is_in_any_output_log_state_or_error(office: Office, monkeypat
     out = StringIO()
     with SlackTwin() as twin, redirect_stdout(out), redirect_stderr(out):
         office.config.write_text(SECRETIVE.format(root=ROOT, slack=twin.url), encoding="utf-8")
-        monkeypatch.setattr("worker.deliver.Patience.settle", office.clock.now() - office.clock.now(), raising=False)
+        monkeypatch.setattr("worker.patience.Patience.settle", office.clock.now() - office.clock.now(), raising=False)
         for arguments in (["once"], ["check"], ["config", "show"], ["dead-letters"], ["status"], ["dry-run"]):
             run([*arguments, "--config", str(office.config)])
     written = b"".join(path.read_bytes() for path in office.folder.rglob("*") if path.is_file())

@@ -11,7 +11,6 @@ REASONS = {
     "connectors/crm/embedded/database.py": "one file format, with its schema and everything that reads or writes it",
     "worker/commands/crm.py": "one command group; each function is one command of a few lines and its options",
     "worker/core/triggers.py": "one function a trigger, in the order of the process document",
-    "worker/deliver.py": "the delivery protocol, whose steps must be read together to be believed",
 }
 
 

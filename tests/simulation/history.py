@@ -21,8 +21,8 @@ from tests.simulation.world import START, Killed, Odds, World
 from worker.core.model import Case, Channel, ConnectorName, HoldTimes, Person, Role, TextHit, UserId
 from worker.core.policy import Brakes, Policy, default_levels
 from worker.cycle import Cycle
-from worker.deliver import Patience
 from worker.mapping import CrmMapping, load_mapping
+from worker.patience import Patience
 from worker.pull import Reading
 from worker.render import Renderer
 from worker.store import deliveries, outbox, progress

@@ -29,6 +29,7 @@ from worker.situation import Surveyor
 from worker.store import escalations, outbox, outbox_statements
 from worker.store import schema as tables
 from worker.store.deliveries import State
+from worker.unanswered import Unanswered
 
 SEEDS = range(61, 101)
 """Among so many histories the first one that turns red is enough; they begin where the rarest guard is met too."""
@@ -99,7 +100,7 @@ def _resend_blindly() -> object:
             for each in outbox.unanswered(tx, lane.name, now, 100):
                 outbox.again(tx, each, now, "blind", now)
 
-    return patch.object(Deliverer, "_resolve", blind)
+    return patch.object(Unanswered, "resolve", blind)
 
 
 def _look_at_once() -> object:
@@ -111,7 +112,7 @@ def _look_at_once() -> object:
 
     return (
         patch.object(outbox, "unanswered", impatient),
-        patch.object(Deliverer, "_has_settled", lambda *_: True),
+        patch.object(Unanswered, "_has_settled", lambda *_: True),
     )
 
 
