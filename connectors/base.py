@@ -167,6 +167,14 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Button:
+    """What a reader may press. `value` comes back with the click (`connectors/hearing.py`)."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message ready to go, rendered once: a retry sends the same bytes.
 
@@ -175,8 +183,9 @@ class Message:
     `link` leads to the record. `to` and `cc` are addresses or channel names, by the channel's own words; `envelope` are
     those of them who get this copy, empty for all. `at` is fixed when the message is made and dates the e-mail.
     `struck`: what it tells is over, and a channel that can shows it struck out. `repeated`: an earlier attempt may have
-    arrived, and the channel cannot look: a person should be able to tell. `parts` and `instead` are the worker's own
-    business; a notifier sends what the other fields say. `attachments` are for mail.
+    arrived, and the channel cannot look: a person should be able to tell. `attachments` are for mail, `buttons` for a
+    channel whose capabilities say so. `parts` and `instead` are the worker's own business; a notifier sends what the
+    other fields say.
     """
 
     key: str
@@ -196,6 +205,7 @@ class Message:
     parts: tuple[Part, ...] = ()
     instead: Instead | None = None
     attachments: tuple[Attachment, ...] = ()
+    buttons: tuple[Button, ...] = ()
 
 
 class Result(StrEnum):
@@ -242,7 +252,8 @@ class Capabilities:
     a change with an older stamp. `grouped`: a batch may hold several writes of one account, in order; they are applied
     in that order, and where one fails the later ones of its account are not applied (RETRY).
 
-    `records`: each escalation has a record of its own beside the account's fields, which outlives a merge.
+    `records`: each escalation has a record of its own beside the account's fields, which outlives a merge. `buttons`:
+    messages may carry buttons, whose clicks are heard (`connectors/hearing.py`).
 
     How to read it: each tick reaches `overlap` back behind the cursor; every `late_every` a tick reaches `late_overlap`
     back, for what was committed late; the condition queries run every `states_every` (zero: each tick).
@@ -261,6 +272,7 @@ class Capabilities:
     settle: timedelta = timedelta(minutes=15)
     grouped: bool = False
     records: bool = False
+    buttons: bool = False
     overlap: timedelta = timedelta(0)
     late_overlap: timedelta = timedelta(minutes=20)
     late_every: timedelta = timedelta(minutes=10)

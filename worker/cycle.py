@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from worker import brakes, surprise, undecided
 from worker.alarms import Alarms
+from worker.answers import Answers
 from worker.core.model import AccountId, ConnectorName, Level, RecordKind
 from worker.core.policy import Policy
 from worker.decide import Decider, DecideReport
@@ -45,11 +46,14 @@ class CrmReport:
 
 @dataclass(slots=True)
 class CycleReport:
-    """What a cycle came to."""
+    """What a cycle came to. `unheard`: the channels whose clicks cannot be heard or understood, with the reason and
+    the remedy.
+    """
 
     began: datetime
     crms: dict[ConnectorName, CrmReport] = field(default_factory=dict)
     lanes: dict[str, LaneReport] = field(default_factory=dict)
+    unheard: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     writes: bool = True
     took: timedelta = timedelta(0)
 
@@ -97,6 +101,7 @@ class Cycle:
         lags += [outlet.notifier.capabilities().lookup_lag for outlet in outlets]
         self.settling = patience.deadline + patience.settle + max(lags, default=timedelta(0))
         """How long an effect without an answer stays on trial."""
+        self._answers = Answers(outlets, self._deciders, store, ports, policy, renderer)
         fallback = Fallback(tuple(outlets), renderer)
         self.deliverer = Deliverer(lanes_of(crms, outlets), store, ports, patience, fallback)
 
@@ -114,12 +119,14 @@ class Cycle:
         """Pull, decide and deliver once."""
         started = self._ports.monotonic()
         report = CycleReport(self._ports.now())
+        report.unheard = self._answers.take()
         for crm in self._crms:
             report.crms[crm.name] = self._watch(crm)
         with self._store.read() as tx:
             report.writes = brakes.writes_allowed(tx, self._policy.brakes)
         self._raise_alarms(report)
         if report.writes:
+            self._answers.tell()
             report.lanes = self.deliverer.run()
         self._forget(report)
         report.took = timedelta(seconds=self._ports.monotonic() - started)
@@ -135,7 +142,8 @@ class Cycle:
         with self._store.read() as tx:
             struggling = messages.struggling(tx, report.began - _A_WHILE)
         channels = {f"channel {name}": why for name, why in struggling.items()}
-        self._alarms.watch({**_reading(report), **_deciding(report), **channels}, report.began)
+        buttons = {f"buttons of {name}": why for name, why in report.unheard.items()}
+        self._alarms.watch({**_reading(report), **_deciding(report), **channels, **buttons}, report.began)
 
     def _forget(self, report: CycleReport) -> None:
         """Once a day, when there is nothing else to do, forget what is older than the retention."""

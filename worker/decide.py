@@ -23,7 +23,7 @@ from worker.effects import Effects, Subject, ensure_flag, wanted_flag
 from worker.ports import Ports
 from worker.render import Context
 from worker.situation import SetAside, Situation, Surveyor
-from worker.store import escalations, progress, silences, trails
+from worker.store import clicks, escalations, progress, silences, trails
 from worker.store.database import Store, StoreBusyError, StoreLockedError
 from worker.store.progress import Mark
 from worker.whatif.proof import Prover
@@ -203,6 +203,9 @@ class Decider:
         subject = _subject(self._crm, situation, decision)
         trails.record(tx, self._crm.name, account.id, subject.escalation_id, decision.trail, self._policy.version)
         silences.held(tx, self._crm.name, account.id, decision.silenced, now)
+        heeded = {entry.actor for entry in decision.trail if entry.event is Event.ACKNOWLEDGED}
+        for answer in situation.view.answers:
+            clicks.decided(tx, self._crm.name, account.id, answer.key, heeded=answer.by in heeded)
         self._enqueue(tx, subject, situation, decision, now)
 
     def _next_look(self, situation: Situation, decision: Decision, now: datetime) -> datetime | None:

@@ -14,16 +14,20 @@ from functools import cache
 
 from sqlalchemy import Connection
 
-from connectors.base import Attachment, CreateNote, CreateTask, Instead, Message, Posting
+from connectors.base import Attachment, Button, CreateNote, CreateTask, Instead, Message, Posting
 from worker.calendar_file import MEDIA_TYPE, calendar_file
 from worker.core.handoff import CALL
 from worker.core.model import (
     AddNote,
     AddTask,
+    Escalation,
+    EscalationId,
     Event,
     Flag,
+    Level,
     Notify,
     SetFlag,
+    Status,
     TaskKind,
 )
 from worker.core.telling import restricted
@@ -174,8 +178,29 @@ class Effects:
             link="" if posting is Posting.REPLY else context.link,
             struck=card.over,
             instead=Instead(addresses((*effect.to, *effect.cc)), card.title, card.text),
+            buttons=() if posting is Posting.REPLY else self._buttons(told),
         )
         return _intent(subject, effect.event, effect.event_no, outlet.name, Kind.MESSAGE, key, encode(message))
+
+    def _buttons(self, told: Telling) -> tuple[Button, ...]:
+        """As long as nobody has answered: to say so, where the channel can hear it."""
+        escalation = told.context.escalation
+        if escalation is None or escalation.status is not Status.OPEN:
+            return ()
+        able = told.outlet.notifier.capabilities().buttons
+        return (Button(self._renderer.told("I have it"), offer(escalation)),) if able else ()
+
+
+def offer(escalation: Escalation) -> str:
+    """What a button carries: which escalation, and at which level its reader saw it."""
+    return f"{escalation.id}|{int(escalation.level)}"
+
+
+def offered(value: str) -> tuple[EscalationId, Level] | None:
+    """The same read back, None for what no button of ours carries."""
+    name, _, level = value.partition("|")
+    known = {str(int(each)): each for each in Level}
+    return (EscalationId(name), known[level]) if name and level in known else None
 
 
 def _calendar_files(
@@ -229,4 +254,4 @@ def wanted_flag(effects: Sequence[object]) -> Flag | None:
     return None
 
 
-__all__ = ["Effects", "FlagWrite", "Subject", "ensure_flag", "key_of", "wanted_flag"]
+__all__ = ["Effects", "FlagWrite", "Subject", "ensure_flag", "key_of", "offer", "offered", "wanted_flag"]

@@ -82,6 +82,7 @@ class Fallback:
             html="",
             parts=(),
             attachments=(),
+            buttons=(),
         )
         if other.channel is Channel.EMAIL:
             readers = instead.to or other.to

@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection
 
-from worker import quota
+from worker import hearing, quota
 from worker.core.model import AccountId, ConnectorName
 from worker.cycle import Cycle, CycleReport
 from worker.exits import ExitCode
@@ -27,7 +27,7 @@ from worker.store.codec import decode, encode
 from worker.store.database import Store, StoreBusyError, StoreError
 from worker.store.deliveries import State
 from worker.undecided import REMEDY, Undecided
-from worker.wiring import Crm
+from worker.wiring import Crm, Outlet
 
 _LEASE = "runner"
 _CYCLES = "recent_cycles"
@@ -43,6 +43,7 @@ class Running(Protocol):
     """What the loop needs of an open worker; closing lets go of connections, the store excepted."""
 
     crms: tuple[Crm, ...]
+    outlets: tuple[Outlet, ...]
     cycle: Cycle
     interval: timedelta
     heartbeat: Heartbeat
@@ -72,17 +73,20 @@ class Runner:
     def loop(self, signals: Signals, reopen: Callable[[], Running]) -> ExitCode:
         """Run a cycle each interval. Raises AlreadyRunningError when another worker holds the lease."""
         self._take_lease()
+        ears = hearing.Ears(self._store, self._ports)
         try:
+            ears.open(self._running.outlets)
             while not signals.stop:
                 if signals.reload:
                     signals.reload = False
-                    self._reload(reopen)
+                    self._reload(reopen, ears)
                 started = self._ports.monotonic()
                 self._guarded_cycle()
                 rest = self._running.interval.total_seconds() - (self._ports.monotonic() - started)
                 self._ports.sleep(max(1.0, rest))
                 self._take_lease()
         finally:
+            self._running.close()
             self._let_go()
         return ExitCode.OK
 
@@ -127,6 +131,7 @@ class Runner:
             kept = [summary(report), *recent_cycles(tx)][:_CYCLES_KEPT]
             guard.set_setting(tx, _CYCLES, encode(kept).decode())
             quota.keep(tx, self._running.crms, self._ports.now())
+            hearing.remember(tx, self._running.outlets, self._ports.now())
         heartbeat = self._running.heartbeat
         heartbeat.beat(report.began, good=not _failed(report))
         self._report_failure("heartbeat", heartbeat.failure, "look at the address and the watcher")
@@ -149,6 +154,8 @@ class Runner:
                     by_level=crm.hold.by_level,
                     remedy="look at them with `dry-run`, then say yes with `approve`",
                 )
+        for outlet in self._running.outlets:
+            self._report_failure(f"buttons.{outlet.name}", *report.unheard.get(outlet.name, ("", "")))
         for lane, delivered in report.lanes.items():
             self._report_failure(f"lane.{lane}", delivered.failure, delivered.remedy)
             if delivered.refused:
@@ -173,7 +180,7 @@ class Runner:
             del self._failures[where]
             _log.info("failure is over", where=where, reason=before)
 
-    def _reload(self, reopen: Callable[[], Running]) -> None:
+    def _reload(self, reopen: Callable[[], Running], ears: hearing.Ears) -> None:
         try:
             fresh = reopen()
         except Exception as error:  # noqa: BLE001  whatever is wrong with the new one, the old one goes on
@@ -181,6 +188,7 @@ class Runner:
             return
         self._running.close()
         self._running = fresh
+        ears.open(fresh.outlets)
         _log.info("configuration read again")
 
     def _take_lease(self) -> None:
@@ -200,6 +208,7 @@ class Runner:
 
     def _let_go(self) -> None:
         with contextlib.suppress(StoreError), self._store.begin() as tx:
+            hearing.remember(tx, self._running.outlets, self._ports.now())
             guard.drop_lease(tx, _LEASE, self._ports.worker_id())
 
     def exit_code(self, report: CycleReport) -> ExitCode:

@@ -35,7 +35,7 @@ from worker.core.story import HealthMove, Past
 from worker.core.triggers import assess
 from worker.effects import FlagWrite
 from worker.field_readers import UnmappableError
-from worker.store import escalations, facts, outbox, progress, silences, trails
+from worker.store import clicks, escalations, facts, outbox, progress, silences, trails
 from worker.store.codec import decode
 from worker.wiring import Crm
 
@@ -111,6 +111,7 @@ class Surveyor:
             complete=complete and not set_aside,
             silences=silences.active(tx, now),
             alike=self._alike(tx, account, current, now),
+            answers=clicks.said(tx, self._crm.name, account_id) if current is not None and current.open else (),
         )
         return Situation(
             view=view,

@@ -11,7 +11,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from connectors.base import Quota
-from worker import brakes, undecided
+from worker import brakes, hearing, undecided
 from worker.core.model import AccountId, ConnectorName, Escalation, Level
 from worker.quota import quota_of
 from worker.store import escalations, outbox, progress
@@ -85,6 +85,7 @@ def state_lines(settings: Settings, store: Store, now: datetime, began: datetime
         held = {each.name: brakes.hold_of(tx, each.name) for each in settings.connectors}
         writing = brakes.writes_allowed(tx, settings.policy.brakes)
         oldest = outbox.oldest_pending(tx)
+        heard = {each.name: hearing.standing(tx, each.name) for each in settings.notifiers}
         quotas = {each.name: quota_of(tx, each.name, now) for each in settings.connectors}
     age = "never" if began is None else f"{round((now - began).total_seconds())} s ago"
     yield f"last cycle: {age}; writes are {'on' if writing else 'off'}"
@@ -94,6 +95,7 @@ def state_lines(settings: Settings, store: Store, now: datetime, began: datetime
     if oldest is not None:
         yield f"the oldest waits for {span(round((now - oldest).total_seconds() / 60))}"
     yield from (f"{name}: {_quota(told, now)}" for name, told in quotas.items())
+    yield from (f"{name}, buttons: {escape(str(line))}" for name, line in heard.items() if line is not None)
     for name, hold in held.items():
         if hold is not None:
             levels = ", ".join(f"{count} {level}" for level, count in hold.by_level.items())

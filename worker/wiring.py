@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote
 
 from connectors.base import Connector, FatalError, Notifier
+from connectors.hearing import Hearer
 from worker.core.model import AccountId, Channel, ConnectorName
 from worker.mapping import CrmMapping, load_mapping
 from worker.settings import ConnectorSettings, NotifierSettings, Settings
@@ -45,6 +46,13 @@ class Outlet:
     to: tuple[str, ...] = ()
     fallback: str = ""
     fallback_after: timedelta = timedelta(minutes=30)
+
+
+def hearers(outlets: Iterable[Outlet]) -> Iterator[tuple[Outlet, Hearer]]:
+    """The channels that hear clicks on their messages' buttons."""
+    for outlet in outlets:
+        if isinstance(outlet.notifier, Hearer) and outlet.notifier.capabilities().buttons:
+            yield outlet, outlet.notifier
 
 
 def open_crms(settings: Settings) -> tuple[Crm, ...]:

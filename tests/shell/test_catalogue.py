@@ -44,7 +44,7 @@ NO_SENTENCES = frozenset(
         *("Personality and communication style", "What NOT to say", "Desired outcome"),
         *("root cause", "outcome note", "confirmation by the customer"),
         "which escalation or account it duplicates, in the note",
-        *("CS manager", "VP CS", "nobody yet", "the CSM (vacant)", "a person in the CRM"),
+        *("CS manager", "VP CS", "nobody yet", "the CSM (vacant)", "the CSM", "a person in the CRM"),
         *("of unknown amount", "about X1", "in X1 days", "X1 days ago", "may mean it:"),
         *("is no longer active", "is away until X1 UTC"),
         *("{each.name}: {each.text}", "X1: X1", "X1: X1: X1", "X1 = X1 (rate X1 of X1)", "X1 of X1"),

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 import typer
 
-from connectors.base import Quota
+from connectors.base import Capabilities, Quota
 from connectors.crm.embedded import EmbeddedConnector
+from connectors.hearing import Hearing
 from tests.status.conftest import served
 from worker.commands.serve import serve
-from worker.core.model import AccountId, ConnectorName, Event, Level, RecordKind
+from worker.core.model import AccountId, Channel, ConnectorName, Event, Level, RecordKind
+from worker.hearing import remember
 from worker.ports import SystemPorts
 from worker.quota import keep
 from worker.settings import Settings
@@ -25,14 +27,32 @@ from worker.store import escalations, outbox, progress
 from worker.store.database import Store, open_store
 from worker.store.deliveries import Intent, Kind, State
 from worker.tables import state_lines
-from worker.wiring import Crm
+from worker.wiring import Crm, Outlet
 
 CRM = ConnectorName("embedded")
 UNTOLD = {
     *("escalation_held", "escalation_api_used", "escalation_api_limit"),
-    *("escalation_api_reset_seconds", "escalation_api_told_age_seconds"),
+    *("escalation_api_reset_seconds", "escalation_api_told_age_seconds", "escalation_buttons_up"),
 }
-"""Metrics that the demo has no value for: nothing is held, and its CRM counts no calls."""
+"""Metrics that the demo has no value for: nothing is held, its CRM counts no calls, and no channel has buttons."""
+
+
+@dataclass
+class Ear:
+    """A channel with buttons whose line stands as the test likes."""
+
+    line: Hearing
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(buttons=True)
+
+    def hearing(self) -> Hearing:
+        return self.line
+
+    def listen(self, keep: object) -> None:
+        raise NotImplementedError
+
+    address_of = whisper = listen
 
 
 @dataclass
@@ -180,6 +200,32 @@ def test_api_calls_are_shown_as_the_crm_told_them_or_as_not_known(settings: Sett
     assert "escalation_api_used{connector" not in without
     assert "not known: this CRM tells of no limit" in unlimited
     assert 'escalation_api_quota_known{connector="embedded"} 0.0' in none
+
+
+def test_whether_clicks_are_heard_is_shown_with_what_to_do(settings: Settings, tmp_path: Path) -> None:
+    state = open_store(f"sqlite:///{tmp_path / 'state.sqlite'}", SystemPorts())
+    name, now = settings.notifiers[0].name, datetime.now(UTC)
+
+    def seen(notifier: object) -> tuple[str, str, list[str]]:
+        with state.begin() as tx:
+            remember(tx, [Outlet(name, Channel.SLACK, notifier)], now)
+        with served(settings, state) as page:
+            lines = [each for each in state_lines(settings, state, now, None) if "buttons" in each]
+            return page.get().text, page.get("/metrics").text, lines
+
+    deaf, no, line = seen(Ear(Hearing(False, "Slack refuses: missing_scope", "give it connections:write")))
+    well, yes, _ = seen(Ear(Hearing(up=True)))
+    plain, none, nothing = seen(EmbeddedConnector(None))
+    state.close()
+
+    assert "Slack refuses: missing_scope</td><td>give it connections:write" in deaf
+    assert f'escalation_buttons_up{{lane="{name}"}} 0.0' in no
+    assert line == [f"{name}, buttons: Slack refuses: missing_scope; give it connections:write"]
+    assert "clicks are heard" in well
+    assert f'escalation_buttons_up{{lane="{name}"}} 1.0' in yes
+    assert "<h2>Buttons</h2>" not in plain
+    assert "escalation_buttons_up{" not in none
+    assert nothing == []
 
 
 def test_a_state_that_cannot_be_read_is_told(settings: Settings, tmp_path: Path) -> None:

@@ -114,6 +114,20 @@ class Legacy:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """A person said in a channel that they have the escalation in hand, as it stood at this level.
+
+    `key` names the click; `by` is the person's name, `via` the channel in which it was said.
+    """
+
+    key: str
+    escalation_id: EscalationId
+    level: Level
+    by: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountView:
     """Everything that one decision may look at.
 
@@ -122,6 +136,7 @@ class AccountView:
     read the account from the CRM. `asked` are the fingerprints of questions that somebody was asked already. `silences`
     are those that have not ended; `alike` the escalations that lately ended with the root cause that stands in the CRM.
     `merged` is what accounts left that were merged into this one; `survivor` names the one that it went into itself.
+    `answers` are those from channels that no decision has heeded yet.
     """
 
     account: Account
@@ -136,6 +151,7 @@ class AccountView:
     alike: tuple[PastCause, ...] = ()
     merged: tuple[Legacy, ...] = ()
     survivor: str = ""
+    answers: tuple[Answer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from worker.core.model import (
     Status,
     Wish,
 )
-from worker.core.routing import away, route
-from worker.core.turn import WORKER, Turn, desired_flag, person_named
+from worker.core.routing import away, person_named, route
+from worker.core.turn import WORKER, Turn, desired_flag
 from worker.core.waiting import resume, snooze, wait
 
 _RAISES = {Wish.RAISE_L2: Level.L2, Wish.RAISE_L3: Level.L3}

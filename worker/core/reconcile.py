@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from worker.core.answering import heed_answers
 from worker.core.closing import end_with_account, remind_of_post_mortems
 from worker.core.completeness import mind_document, next_reminder
 from worker.core.flapping import calm_at
@@ -90,7 +91,8 @@ def _go_on(turn: Turn, observed: Observed) -> None:
     if turn.view.account.deleted:
         end_with_account(turn)
         return
-    steps = (take_over, heed_override, cover_absence, weigh, tick, mind_document, mind_handoff, remind_of_post_mortems)
+    people = (take_over, heed_override, heed_answers, cover_absence)
+    steps = (*people, weigh, tick, mind_document, mind_handoff, remind_of_post_mortems)
     if observed.pending is None:
         heed_flag(turn, observed.flag)
     for step in steps:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.core.model import Account, Level, Person, Role, TriggerId
+from worker.core.model import Account, AccountView, Level, Person, Role, TriggerId
 from worker.core.policy import Absence, Policy
 
 
@@ -133,3 +133,15 @@ def steward_of(trigger: TriggerId | None, account: Account, policy: Policy, now:
 def title_of(role: Role) -> str:
     """The role as people call it."""
     return {Role.CSM: "CSM", Role.CS_MANAGER: "CS manager", Role.VP_CS: "VP CS"}.get(role, role.value.upper())
+
+
+def person_named(name: str, view: AccountView, policy: Policy) -> Person | None:
+    """Somebody whom the account or the policy knows by this name."""
+    return next((each for each in people_of(view, policy) if each.name == name), None)
+
+
+def people_of(view: AccountView, policy: Policy) -> tuple[Person, ...]:
+    """Whom the account and the policy name: the CSM, the manager, the roles and the deputies."""
+    deputies = [each.deputy for each in policy.absences]
+    named = [view.account.owner, view.account.manager, *policy.people.values(), *deputies]
+    return tuple(each for each in named if each is not None)

@@ -291,10 +291,3 @@ def ensure(turn: Turn, observed: Observed) -> None:
     expected = observed.flag if observed.pending is None else observed.pending
     if wanted != expected and not observed.doubtful:
         turn.effects.append(SetFlag(wanted))
-
-
-def person_named(name: str, view: AccountView, policy: Policy) -> Person | None:
-    """Somebody whom the account or the policy knows by this name."""
-    deputies = [each.deputy for each in policy.absences]
-    known = [view.account.owner, view.account.manager, *policy.people.values(), *deputies]
-    return next((each for each in known if each is not None and each.name == name), None)

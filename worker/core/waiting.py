@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from worker.core.calendar import in_words
 from worker.core.clock import pause_left
 from worker.core.model import Event, Override, Pause, Person, Signal, Status, TaskKind
-from worker.core.turn import WORKER, Ask, Turn, person_named
+from worker.core.routing import person_named
+from worker.core.turn import WORKER, Ask, Turn
 
 
 def wait(turn: Turn, override: Override, actor: str) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from connectors.base import Quota
-from worker import brakes, undecided
+from worker import brakes, hearing, undecided
 from worker.core.model import AccountId, ConnectorName, Escalation, Level, RecordKind, Status
 from worker.field_readers import UnmappableError
 from worker.mapping import CrmMapping, load_mapping
@@ -72,7 +72,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The state at one moment. `cycles` are the last ones, the newest first, as the worker logged them."""
+    """The state at one moment. `cycles` are the last ones, the newest first, as the worker logged them; `buttons` the
+    channels whose messages carry buttons.
+    """
 
     at: datetime
     open: tuple[Open, ...]
@@ -88,6 +90,7 @@ class Look:
     oldest_pending: datetime | None
     cycles: tuple[Mapping[str, object], ...]
     interval: timedelta
+    buttons: Mapping[str, hearing.Standing]
 
     @property
     def last_cycle(self) -> datetime | None:
@@ -154,6 +157,11 @@ class Watcher:
                 oldest_pending=outbox.oldest_pending(tx),
                 cycles=tuple(recent_cycles(tx)),
                 interval=timedelta(seconds=self._settings.interval_seconds),
+                buttons={
+                    each.name: line
+                    for each in self._settings.notifiers
+                    if (line := hearing.standing(tx, each.name)) is not None
+                },
             )
 
     def _name(self, tx: Connection, connector: ConnectorName, account_id: AccountId) -> str:

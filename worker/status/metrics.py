@@ -27,6 +27,7 @@ METRICS = {
     "escalation_api_limit": "API calls that the CRM allows in its period",
     "escalation_api_reset_seconds": "until counting begins anew; absent where the period rolls",
     "escalation_api_told_age_seconds": "since when the CRM last told its API quota",
+    "escalation_buttons_up": "1 while clicks on a channel's buttons are heard, by lane",
     "escalation_last_cycle_age_seconds": "since when the last finished cycle began",
     "escalation_last_cycle_seconds": "how long the last cycle took",
     "escalation_held": "new escalations that wait for a yes, by connector",
@@ -109,6 +110,8 @@ class _Gauges(Collector):
         failing = [((name,), len(found)) for name, found in look.undecided.items()]
         yield _gauge("escalation_undecided", ("connector",), failing)
         yield _gauge("escalation_held", ("connector",), [((name,), hold.count) for name, hold in look.held.items()])
+        heard = [((name,), float(line.up)) for name, line in look.buttons.items()]
+        yield _gauge("escalation_buttons_up", ("lane",), heard)
         yield _gauge("escalation_writes_on", (), [((), float(look.writes))])
 
 

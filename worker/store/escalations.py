@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
-from worker.core.model import MANUAL, AccountId, ConnectorName, Escalation, PastCause
+from worker.core.model import MANUAL, AccountId, ConnectorName, Escalation, EscalationId, PastCause
 from worker.store.codec import decode, encode, instant, maybe_instant, maybe_micros, micros
 from worker.store.database import StoreBusyError
 from worker.store.schema import escalation
@@ -20,6 +20,7 @@ _LATEST = (
     .order_by(escalation.c.number.desc())
     .limit(1)
 )
+_BY_ID = select(escalation.c.connector, escalation.c.body).where(escalation.c.id == bindparam("own_id"))
 _before = escalation.alias("before")
 _NEXT_NUMBER = (
     select(func.coalesce(func.max(_before.c.number), 0) + 1)
@@ -59,6 +60,12 @@ def latest(tx: Connection, connector: ConnectorName, account_id: AccountId) -> E
     """The account's newest escalation, open or closed: the last to be opened, whatever the clock said meanwhile."""
     row = tx.execute(_LATEST, {"connector": connector, "account_id": account_id}).first()
     return None if row is None else replace(decode(row[0], Escalation), version=row[1])
+
+
+def by_id(tx: Connection, escalation_id: EscalationId) -> tuple[ConnectorName, Escalation] | None:
+    """One escalation and the CRM that it belongs to, None where there is none of this name."""
+    row = tx.execute(_BY_ID, {"own_id": escalation_id}).first()
+    return None if row is None else (ConnectorName(row[0]), decode(row[1], Escalation))
 
 
 def save(tx: Connection, connector: ConnectorName, value: Escalation) -> Escalation:

@@ -13,7 +13,7 @@ from sqlalchemy.sql import ColumnElement
 
 from worker.store.codec import micros
 from worker.store.deliveries import Kind, State
-from worker.store.schema import escalation, fact, listing, outbox, trail
+from worker.store.schema import click, escalation, fact, listing, outbox, trail
 from worker.store.statements import one_of
 
 _newer = fact.alias("newer")
@@ -86,9 +86,13 @@ _LISTINGS = delete(listing).where(
         .limit(bindparam("most"))
     )
 )
+_CLICK_KEY = (click.c.lane, click.c.key)
+_CLICKS = delete(click).where(
+    tuple_(*_CLICK_KEY).in_(select(*_CLICK_KEY).where(click.c.heard_at < bindparam("before")).limit(bindparam("most")))
+)
 
 
 def forget(tx: Connection, before: datetime, most: int) -> int:
     """Forget at most so many rows of each table. Returns how many went; fewer than `most` means nothing is left."""
     values = {"before": micros(before), "most": most}
-    return max(tx.execute(statement, values).rowcount for statement in (_FACTS, _TRAIL, _OUTBOX, _LISTINGS))
+    return max(tx.execute(statement, values).rowcount for statement in (_FACTS, _TRAIL, _OUTBOX, _LISTINGS, _CLICKS))

@@ -229,6 +229,25 @@ listing = Table(
 )
 Index("ix_listing_escalation", listing.c.lane, listing.c.escalation_id)
 
+click = Table(
+    "click",
+    metadata,
+    Column("lane", String, primary_key=True),
+    Column("key", String, primary_key=True, comment="the same in each delivery of one click"),
+    Column("who", String, nullable=False),
+    Column("place", String, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("heard_at", BigInteger, nullable=False),
+    Column("fate", String, nullable=False),
+    Column("connector", String),
+    Column("account_id", String),
+    Column("answer", LargeBinary, comment="what it says once its person is found"),
+    comment="buttons that people pressed in channels, and what became of it",
+    sqlite_with_rowid=False,
+)
+Index("ix_click_fate", click.c.lane, click.c.fate)
+Index("ix_click_account", click.c.connector, click.c.account_id)
+
 quarantine = Table(
     "quarantine",
     metadata,

@@ -66,8 +66,16 @@ def rich(message: Message) -> list[Element]:
         elements.insert(0, {**_text(" ".join(clean(message.subject).split()) + "\n"), "style": {style: True}})
     if message.link:
         elements.append({"type": "link", "url": message.link})
-    section = {"type": "rich_text_section", "elements": elements}
-    return [{"type": "rich_text", "elements": [section]}] if elements else []
+    return _paragraph(elements) if elements else []
+
+
+def spoken(text: str) -> list[Element]:
+    """A text of the worker's own as blocks."""
+    return _paragraph([_text(clean(text))])
+
+
+def _paragraph(elements: list[Element]) -> list[Element]:
+    return [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}]
 
 
 def _text(text: str) -> Element:

@@ -16,8 +16,11 @@ from typing import Any, Self
 
 from connectors.twins.slack.checking import RefusedError, blocks_of, metadata_of, text_of
 from connectors.twins.slack.server import Fault, Handler, Server
+from connectors.twins.slack.sockets import Sockets, pressing
 
 TOKEN = "xoxb-twin-0000-rehearsal"  # noqa: S105 - good for this twin only
+APP_TOKEN = "xapp-twin-0000-rehearsal"  # noqa: S105 - the same
+TEAM = "T0000001"
 HOOK = "/services/T0000001/B0000001/rehearsal"
 """The path of the twin's webhook, which posts to the first channel."""
 
@@ -30,12 +33,17 @@ _REQUIRED = {
     "users.conversations": (),
     "chat.postMessage": ("channel",),
     "chat.update": ("channel", "ts"),
+    "chat.postEphemeral": ("channel", "user"),
+    "users.info": ("user",),
+    "apps.connections.open": (),
     "conversations.history": ("channel",),
     "conversations.replies": ("channel", "ts"),
 }
 _SCOPE_OF = {
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
+    "chat.postEphemeral": "chat:write",
+    "users.info": "users:read",
     "users.conversations": "channels:read",
     "conversations.history": "channels:history",
     "conversations.replies": "channels:history",
@@ -47,6 +55,10 @@ class SlackTwin:
 
     def __init__(self, token: str = TOKEN, page_size: int = 100) -> None:
         self.token, self.page_size = token, page_size
+        self.app_token, self.app_scopes = APP_TOKEN, "connections:write"
+        self.people: dict[str, Reply] = {}
+        self.whispers: list[dict[str, str]] = []
+        self.sockets = Sockets()
         self.channels = {"C0000001": "escalations", "C0000002": "random", "C0000003": "old"}
         self.member, self.archived = {"C0000001", "C0000003"}, {"C0000003"}
         self.messages: dict[str, list[Reply]] = {each: [] for each in self.channels}
@@ -62,10 +74,12 @@ class SlackTwin:
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self.sockets.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._woken.set()
+        self.sockets.close()
         self._server.shutdown()
         self._server.server_close()
 
@@ -81,6 +95,18 @@ class SlackTwin:
     def posted(self, channel: str = "C0000001") -> Sequence[Reply]:
         """What stands in a channel, threads included, oldest first."""
         return list(self.messages[channel])
+
+    def person(self, user: str, email: str, **more: object) -> None:
+        """Let somebody be in the workspace."""
+        profile = {"email": email, "real_name": user} if email else {"real_name": user}
+        self.people[user] = {"id": user, "team_id": TEAM, "deleted": False, "is_bot": False, "profile": profile} | more
+
+    def click(self, user: str, number: int = 0, channel: str = "C0000001") -> None:
+        """Somebody presses the button of a message; raises LookupError where it has none."""
+        with self._lock:
+            message = self.messages[channel][number]
+            pressed = next(each for block in message["blocks"] for each in block["elements"] if "action_id" in each)
+            self.sockets.deliver(pressing(user, channel, message, pressed, self._tick()))
 
     def next_fault(self, method: str) -> Fault | None:
         """The fault that this call has to show."""
@@ -124,18 +150,27 @@ class SlackTwin:
             raise RefusedError("unknown_method")
         if not token:
             raise RefusedError("not_authed")
-        if token != self.token:
-            raise RefusedError("invalid_auth")
-        if _SCOPE_OF.get(method, self.scopes) not in self.scopes:
-            raise RefusedError("missing_scope")
+        self._allowed(method, token)
         for name in _REQUIRED[method]:
             if not arguments.get(name):
                 raise RefusedError("channel_not_found" if name == "channel" else "invalid_arguments")
         does: Callable[[Arguments], Reply] = getattr(self, "_" + re.sub(r"\W", "_", method).lower())
         return does
 
+    def _allowed(self, method: str, token: str) -> None:
+        """Each token opens its own methods, as far as its scopes go."""
+        opens = method == "apps.connections.open"
+        if token not in (self.token, self.app_token):
+            raise RefusedError("invalid_auth")
+        if (token == self.app_token) is not opens:
+            raise RefusedError("not_allowed_token_type")
+        scopes = self.app_scopes if opens else self.scopes
+        needed = "connections:write" if opens else _SCOPE_OF.get(method, "")
+        if needed and needed not in scopes.split(","):
+            raise RefusedError("missing_scope")
+
     def _auth_test(self, _: Arguments) -> Reply:
-        return {"user": "escalations-bot", "team": "Rehearsal", "team_id": "T0000001", "user_id": "U0000001"}
+        return {"user": "escalations-bot", "team": "Rehearsal", "team_id": TEAM, "user_id": "U0000001"}
 
     def _users_conversations(self, arguments: Arguments) -> Reply:
         hidden = self.archived if arguments.get("exclude_archived") in ("1", "true") else set()
@@ -164,6 +199,26 @@ class SlackTwin:
         message["edited"] = message.get("edited", 0) + 1
         message |= metadata_of(arguments) | blocks_of(arguments)
         return {"channel": channel, "ts": message["ts"], "text": message["text"]}
+
+    def _chat_postephemeral(self, arguments: Arguments) -> Reply:
+        channel = self._writable(arguments["channel"], by_id=True)
+        if arguments["user"] not in self.people:
+            raise RefusedError("user_not_in_channel")
+        text_of(arguments), blocks_of(arguments)
+        self.whispers.append({"user": arguments["user"], "channel": channel, "text": arguments["text"]})
+        return {"message_ts": self._tick()}
+
+    def _users_info(self, arguments: Arguments) -> Reply:
+        if arguments["user"] not in self.people:
+            raise RefusedError("user_not_found")
+        person = self.people[arguments["user"]]
+        if "users:read.email" in self.scopes.split(","):
+            return {"user": person}
+        profile = {name: value for name, value in person["profile"].items() if name != "email"}
+        return {"user": {**person, "profile": profile}}
+
+    def _apps_connections_open(self, _: Arguments) -> Reply:
+        return {"url": self.sockets.ticket()}
 
     def _conversations_history(self, arguments: Arguments) -> Reply:
         channel = self._readable(arguments["channel"])

@@ -10,6 +10,7 @@ _TEXT_LIMIT = 40_000
 _METADATA_LIMIT = 8_000
 _BLOCKS_LIMIT = 50
 _STYLES = frozenset({"bold", "italic", "strike", "code", "underline"})
+_LOOKS = frozenset({"primary", "danger"})
 _SCHEMES = ("https://", "http://", "mailto:")
 
 
@@ -44,16 +45,37 @@ def metadata_of(arguments: Mapping[str, str]) -> dict[str, Any]:
 
 
 def blocks_of(arguments: Mapping[str, str]) -> dict[str, Any]:
-    """The message's blocks. Only rich text is known here: whatever else would have to be learnt first is refused."""
+    """The message's blocks. Rich text and buttons are known here: whatever else would have to be learnt is refused."""
     if "blocks" not in arguments:
         return {"blocks": []}
     try:
         blocks = json.loads(arguments["blocks"])
     except ValueError:
         raise RefusedError("invalid_blocks_format") from None
-    if not isinstance(blocks, list) or len(blocks) > _BLOCKS_LIMIT or not all(map(_is_rich_text, blocks)):
+    if not isinstance(blocks, list) or len(blocks) > _BLOCKS_LIMIT or not all(map(_is_block, blocks)):
         raise RefusedError("invalid_blocks")
     return {"blocks": blocks}
+
+
+def _is_block(block: object) -> bool:
+    return _is_rich_text(block) or _is_actions(block)
+
+
+def _is_actions(block: object) -> bool:
+    if not isinstance(block, dict) or block.get("type") != "actions" or set(block) - {"type", "elements", "block_id"}:
+        return False
+    elements = block.get("elements")
+    return isinstance(elements, list) and 0 < len(elements) <= 25 and all(map(_is_button, elements))
+
+
+def _is_button(element: object) -> bool:
+    if not isinstance(element, dict) or element.get("type") != "button":
+        return False
+    if set(element) - {"type", "action_id", "text", "value", "style"} or element.get("style", "primary") not in _LOOKS:
+        return False
+    label = element.get("text")
+    named = isinstance(label, dict) and label.get("type") == "plain_text" and 0 < len(label.get("text", "")) <= 75
+    return named and 0 < len(element.get("action_id", "")) <= 255 and len(element.get("value", "")) <= 2000
 
 
 def _is_rich_text(block: object) -> bool:
