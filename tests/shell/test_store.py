@@ -17,9 +17,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 import worker.store as store_package
+from connectors.hearing import Click
 from worker import brakes
 from worker.core.model import (
     AccountId,
+    Answer,
     Clock,
     ConnectorName,
     Escalation,
@@ -35,7 +37,7 @@ from worker.core.model import (
 )
 from worker.core.policy import Brakes
 from worker.ports import SystemPorts
-from worker.store import escalations, facts, guard, outbox, progress, retention, trails
+from worker.store import clicks, escalations, facts, guard, outbox, progress, retention, trails
 from worker.store.codec import decode, encode, micros
 from worker.store.database import Store, StoreBusyError, StoreError, open_store
 from worker.store.deliveries import Delivery, Intent, Kind, State
@@ -334,6 +336,24 @@ def test_dead_letters_go_back_under_their_key(store: Store) -> None:
         assert outbox.retry_refused(tx, NOW, "k1") == 1
 
     assert claim(store)[0].intent.key == "k1"
+
+
+def test_a_click_is_kept_once_and_goes_to_its_end(store: Store) -> None:
+    click, answer = Click("k1", "U1", "C1", "esc_1|2"), Answer("k1", EscalationId("esc_1"), Level.L2, "Bima", "Slack")
+    with store.begin() as tx:
+        kept = [clicks.keep(tx, "slack", click, NOW), clicks.keep(tx, "slack", click, NOW)]
+        elsewhere = clicks.keep(tx, "chat", click, NOW)
+        waiting = clicks.heard(tx, "slack", 10)
+        clicks.say(tx, "slack", CRM, AccountId("A1"), answer)
+        said = clicks.said(tx, CRM, AccountId("A1"))
+        clicks.decided(tx, CRM, AccountId("A1"), "k1", heeded=False)
+        again = clicks.heard(tx, "slack", 10)
+        clicks.settle(tx, "slack", "k1", clicks.Fate.TOLD)
+        over = clicks.heard(tx, "slack", 10)
+
+    assert (kept, elsewhere) == ([True, False], True)
+    assert waiting == again == [clicks.Heard("slack", click, NOW)]
+    assert (said, over) == ((answer,), [])
 
 
 def test_a_lease_has_one_holder_until_it_ends(store: Store) -> None:

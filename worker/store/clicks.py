@@ -32,7 +32,7 @@ class Fate(StrEnum):
 
 
 def _once(statement: Any) -> Any:
-    return statement.on_conflict_do_nothing(index_elements=["lane", "key"])
+    return statement.on_conflict_do_nothing(index_elements=["lane", "key"]).returning(click.c.key)
 
 
 _KEEP = Insert(click, ("lane", "key", "who", "place", "value", "heard_at", "fate"), _once)
@@ -81,7 +81,7 @@ def keep(tx: Connection, lane: str, value: Click, now: datetime) -> bool:
         "heard_at": micros(now),
         "fate": Fate.HEARD.value,
     }
-    return bool(tx.execute(_KEEP.on(tx), row).rowcount == 1)
+    return tx.execute(_KEEP.on(tx), row).first() is not None
 
 
 def heard(tx: Connection, lane: str, most: int) -> list[Heard]:
