@@ -65,6 +65,8 @@ class CrmMapping:
         self._stirring = attrgetter("flag_escalated", "deleted", *(name for name in _STIRRING if name in account))
         self._stamp_marks = {kind: b',"%s":"' % each.modified_field.encode() for kind, each in kinds.items()}
         self.disputes_are_cases = len({each.object_name for each in kinds.values()}) < len(kinds)
+        title = kinds[RecordKind.CASE].fields.get("reporter_title") if RecordKind.CASE in kinds else None
+        self.titles_elsewhere = title is not None and "." in title.field
         self._flag_fields = {name: account[name].field for name in FLAG_FIELDS}
 
     def query(
@@ -230,7 +232,13 @@ class CrmMapping:
             opened_at=read.time(row, "opened_at"),
             closed_at=read.time(row, "closed_at"),
             modified_at=self.stamp(row),
+            untitled=self._untitled(row),
         )
+
+    def _untitled(self, row: Row) -> bool:
+        """Where the mapping has no place for a title, nobody could write one."""
+        asked_for = "reporter_title" in self._maps[RecordKind.CASE].fields
+        return asked_for and bool(read.text(row, "reporter")) and not read.text(row, "reporter_title")
 
     def dispute(self, row: Row) -> Dispute:
         """Raises UnmappableError for a value that is not understood."""

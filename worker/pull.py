@@ -9,7 +9,7 @@ what was committed late; by condition, for calculated fields that do not move a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,6 +25,7 @@ from worker.store import escalations, facts, progress
 from worker.store.codec import micros
 from worker.store.database import Store, StoreBusyError, StoreError
 from worker.unowned import Hits
+from worker.untitled import Untitled
 from worker.wiring import Crm
 
 
@@ -74,6 +75,7 @@ class Puller:
         self._mirror = Mirror(crm.name, crm.mapping, hits)
         self._can = crm.connector.capabilities()
         self._rehoming = Rehoming(crm.name, store, ports)
+        self._untitled = Untitled(crm, store, ports)
         self._looked_late: dict[RecordKind, float] = {}
         self._looked_at_states: dict[RecordKind, float] = {}
 
@@ -84,10 +86,17 @@ class Puller:
             plans = [self._plan(tx, kind, began) for kind in self._crm.mapping.kinds]
         self._crm.connector.announce([query for plan in plans for query in (plan.changes, plan.states) if query])
         reads = {plan.kind: self._guarded(plan.kind, KindRead(), partial(self._pull, plan, began)) for plan in plans}
-        moved = self._rehoming.wanted()
-        for kind, ids in moved.items():
+        for kind, ids in self._wanted_again().items():
             self._guarded(kind, reads[kind], partial(self._read_again, kind, ids, began))
         return reads
+
+    def _wanted_again(self) -> Mapping[RecordKind, Sequence[str]]:
+        """What no cursor would show: records that hang on another account now, cases whose writer may have a title."""
+        moved, untitled = self._rehoming.wanted(), self._untitled.wanted()
+        if not untitled:
+            return moved
+        cases = dict.fromkeys((*moved.get(RecordKind.CASE, ()), *untitled))
+        return {**moved, RecordKind.CASE: list(cases)}
 
     def _guarded(self, kind: RecordKind, read: KindRead, work: Callable[[KindRead], None]) -> KindRead:
         try:

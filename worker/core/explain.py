@@ -28,6 +28,7 @@ from worker.core.policy import Policy, TriggerRule
 from worker.core.routing import route, told_as_well
 from worker.core.silences import hushed
 from worker.core.standing import until_when
+from worker.core.titles import asks_title, would_change_nothing
 from worker.core.triggers import BEFORE_A_LOSS, open_cases, open_disputes, open_total
 from worker.core.turn import covered
 
@@ -66,7 +67,7 @@ def explain(
     else:
         sections.append(("before", tuple(_before(escalation))))
         sections.append(("evidence that waits", tuple(_waiting(view, escalation, assessment, now))))
-    sections.append(("asked of the CSM", tuple(question.detail for question in assessment.questions)))
+    sections.append(("asked of the CSM", tuple(_asked(view, assessment, escalation))))
     fired = {signal.trigger for signal in assessment.signals}
     sections.append(("what does not apply", tuple(_misses(view, policy, now, fired))))
     if not assessment.complete:
@@ -168,6 +169,16 @@ def _cure(trigger: TriggerId, ref: str, policy: Policy) -> str:
         MANUAL: "the person who asked for it takes it back, or says how it ended",
     }
     return cures.get(trigger, f"{ref} is closed, or no longer says so")
+
+
+def _asked(view: AccountView, assessment: Assessment, escalation: Escalation | None) -> Iterator[str]:
+    for question in assessment.questions:
+        if would_change_nothing(question, assessment, escalation):
+            yield f"not asked, an executive's complaint would not lift it higher: {question.detail}"
+        elif asks_title(question) and question.fingerprint in view.asked:
+            yield f"{question.detail} It is asked once for each contact, and was."
+        else:
+            yield question.detail
 
 
 def _before(escalation: Escalation | None) -> Iterator[str]:

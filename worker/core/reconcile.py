@@ -49,7 +49,7 @@ def reconcile(
     `current` is its latest escalation, open or closed. What the CRM shows is believed only where no write of the worker
     is under way. Absence on an incomplete view clears nothing.
     """
-    asked, questions = ask(view, assessment, policy, now)
+    asked, questions = ask(view, assessment, current, policy, now)
     held = hushed(view, assessment, current, now)
     turn = _turn(view, assessment, current, observed, policy, now, held)
     if turn is None:

@@ -221,7 +221,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A customer's case. `category` is one of the trigger ids or empty; `amount` is the case's own amount field."""
+    """A customer's case. `category` is one of the trigger ids or empty; `amount` is the case's own amount field.
+
+    `untitled`: somebody is named as its writer, and the place that the CRM has for their title is empty.
+    """
 
     id: RecordId
     account_id: AccountId
@@ -240,6 +243,7 @@ class Case:
     opened_at: datetime | None = None
     closed_at: datetime | None = None
     modified_at: datetime | None = None
+    untitled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

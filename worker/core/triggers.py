@@ -44,6 +44,7 @@ from worker.core.model import (
 )
 from worker.core.money import Conversion, Money, total
 from worker.core.policy import CustomTrigger, Policy, Verdict
+from worker.core.titles import title_questions
 
 _COMPLAINTS = frozenset({CHURN_THREAT, LEGAL_COMPLIANCE, SECURITY_INCIDENT, EXECUTIVE_COMPLAINT, PAYMENT_DISPUTE})
 BEFORE_A_LOSS = frozenset({CHURN_THREAT, HEALTH_RED, HEALTH_YELLOW})
@@ -206,8 +207,10 @@ def security_incident(view: AccountView, _policy: Policy, now: datetime) -> Iter
 def executive_complaint(view: AccountView, policy: Policy, now: datetime) -> Iterator[Signal]:
     """A complaint by an executive: filed so, said so, or a complaint whose reporter's title says so.
 
-    An executive's everyday question is not a complaint: the case must be one by its category or its words.
+    An executive's everyday question is not a complaint: the case must be one by its category or its words. Who
+    complains without a title may be one: that is a question.
     """
+    untitled: list[Case] = []
     for case in open_cases(view):
         signal = _case_signal(EXECUTIVE_COMPLAINT, case, view.hits, now)
         if signal is not None and signal.certainty is Certainty.CERTAIN:
@@ -219,6 +222,10 @@ def executive_complaint(view: AccountView, policy: Policy, now: datetime) -> Ite
             )
         elif signal is not None:
             yield signal
+        elif case.untitled and _is_complaint(case, view.hits):
+            untitled.append(case)
+    if policy.executive_titles and not view.account.deleted:
+        yield from title_questions(untitled, now)
 
 
 def _is_executive(title: str, policy: Policy) -> bool:

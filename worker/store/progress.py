@@ -38,6 +38,7 @@ _WATCHED = watch.c.connector == bindparam("connector")
 _DUE = select(watch.c.account_id).where(_WATCHED, watch.c.next_at <= bindparam("now")).order_by(watch.c.account_id)
 _KNOWN = select(watch.c.account_id, watch.c.written_at).where(_WATCHED, listed(watch.c.account_id, "accounts"))
 _WATCH = select(watch).where(_WATCHED, watch.c.account_id == bindparam("account_id"))
+_ASKED = select(watch.c.account_id, watch.c.asked).where(_WATCHED, watch.c.asked.contains(bindparam("question")))
 _REMEMBER = upsert(watch, _WATCH_KEYS, ("next_at", "asked"))
 _CONFIRM = upsert(watch, _WATCH_KEYS, ("written", "written_at"))
 _SAW = (
@@ -161,6 +162,12 @@ def watch_of(tx: Connection, connector: ConnectorName, account_id: AccountId) ->
         maybe_instant(row.written_at),
         maybe_instant(row.read_at),
     )
+
+
+def asked_for(tx: Connection, connector: ConnectorName, question: str) -> dict[AccountId, frozenset[str]]:
+    """The accounts that were asked a question whose fingerprint begins so, with all that they were asked."""
+    rows = tx.execute(_ASKED, {"connector": connector, "question": f'"{question}'})
+    return {AccountId(row[0]): decode(row[1], frozenset[str]) for row in rows}
 
 
 def remember(
