@@ -289,6 +289,25 @@ def test_a_ticket_of_nobody_is_told_until_it_has_a_company(shift: Shift) -> None
     assert shift.flag(company) == "true"
 
 
+def test_the_title_of_who_complains_is_asked_for_once_and_seen_at_the_contact(shift: Shift) -> None:
+    """An edit of the contact moves no stamp of the ticket, and none of the company."""
+    twin = shift.twin
+    company = twin.put("companies", name="PT", customer_health="green", hubspot_owner_id="101")
+    contact = twin.put("contacts", email="budi@pt.example", firstname="Budi")
+    values = {"hs_ticket_category": "COMPLAINT", "hs_pipeline": "0", "hs_pipeline_stage": "1"}
+    for subject in ("Kami kecewa", "Masih kecewa"):
+        ticket = twin.put("tickets", subject=subject, **values)
+        twin.associate("tickets", ticket, "companies", company, primary=True)
+        twin.associate("tickets", ticket, "contacts", contact)
+    shift.cycle(4)
+    asked = [task["hs_task_subject"] for task in twin.records("tasks")]
+    twin.edit("contacts", contact, jobtitle="Direktur Utama")
+    shift.cycle(12)
+
+    assert [each.split(" complains")[0] for each in asked] == ["budi@pt.example"]
+    assert (shift.flag(company), twin.record("companies", company)["escalation_level"]) == ("true", "L2")
+
+
 def test_an_escalation_goes_on_at_the_company_that_a_merge_made_of_two(shift: Shift) -> None:
     """Trap 27: within one poll, with its clock, once; the tickets' stamps do not move."""
     twin = shift.twin

@@ -145,6 +145,43 @@ def test_disputes_cases_and_bugs_are_seen(running: Running) -> None:
     assert running.flagged() == {disputed: "L2", leaving: "L1", one: "L2", two: "L2"}
 
 
+def test_the_title_of_who_complains_is_asked_for_once_and_seen_at_the_contact(running: Running) -> None:
+    """An edit of the contact moves no stamp of the case: an hour and a newer case later no cursor comes by it again."""
+    twin = running.twin
+    account = twin.put("Account", Name="PT", Health__c="Green")
+    contact = twin.put("Contact", FirstName="Budi", LastName="Hartono")
+    case = twin.put("Case", AccountId=account, ContactId=contact, Subject="x", Status="New", Type="Complaint")
+    for _ in range(60):
+        running.tick()
+    twin.put("Case", AccountId=account, Subject="How do I export?", Status="New")
+    running.tick()
+    asked = [each["Subject"] for each in twin.records("Task")]
+    stamp = twin.record(case)["SystemModstamp"]
+    twin.edit(contact, Title="Direktur Utama")
+    for _ in range(11):
+        running.tick()
+
+    assert [each.split(" complains")[0] for each in asked] == ["Budi Hartono"]
+    assert running.flagged() == {account: "L2"}
+    assert twin.record(case)["SystemModstamp"] == stamp
+
+
+def test_nobody_asks_again_for_what_has_a_title_or_is_closed(running: Running) -> None:
+    """The look by id costs a call each ten minutes, as long as somebody waits for its answer."""
+    twin = running.twin
+    account = twin.put("Account", Name="PT", Health__c="Green")
+    contact = twin.put("Contact", FirstName="Budi", LastName="Hartono")
+    case = twin.put("Case", AccountId=account, ContactId=contact, Subject="x", Status="New", Type="Complaint")
+    for _ in range(3):
+        running.tick()
+    waiting = [running.calls() for _ in range(10)]
+    twin.edit(case, Status="Closed", IsClosed=True)
+    running.tick()
+
+    assert sorted(waiting) == [1] * 9 + [2]
+    assert [running.calls() for _ in range(20)] == [1] * 20
+
+
 def test_trap_35_a_case_without_an_account_is_told_once_and_stops_nothing(running: Running) -> None:
     twin = running.twin
     account = twin.put("Account", Name="PT A", Health__c="Green")
