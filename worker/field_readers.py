@@ -108,6 +108,11 @@ def person(row: Row, role: str) -> Person | None:
     return Person(UserId(identity or name), name or identity, text(row, f"{role}_email"), active is not False)
 
 
+def untitled(row: Row) -> bool:
+    """Whether a case has a writer without a title. Where the mapping has no place for one, nobody could write it."""
+    return bool(text(row, "reporter")) and hasattr(row, "reporter_title") and not text(row, "reporter_title")
+
+
 def issue(row: Row) -> Issue:
     """What people wrote into the issue document."""
     written = ("impact", "attempted", "ask", "recommendation", "timeline")

@@ -232,13 +232,8 @@ class CrmMapping:
             opened_at=read.time(row, "opened_at"),
             closed_at=read.time(row, "closed_at"),
             modified_at=self.stamp(row),
-            untitled=self._untitled(row),
+            untitled=read.untitled(row),
         )
-
-    def _untitled(self, row: Row) -> bool:
-        """Where the mapping has no place for a title, nobody could write one."""
-        asked_for = "reporter_title" in self._maps[RecordKind.CASE].fields
-        return asked_for and bool(read.text(row, "reporter")) and not read.text(row, "reporter_title")
 
     def dispute(self, row: Row) -> Dispute:
         """Raises UnmappableError for a value that is not understood."""
