@@ -62,7 +62,8 @@ class CrmMapping:
             for word, ours in words.items()
             if ours == Colour.GREEN.value
         ) | {Colour.GREEN.value}
-        self._stirring = attrgetter("flag_escalated", "deleted", *(name for name in _STIRRING if name in account))
+        stirring = (name for name in _STIRRING if name in account)
+        self._stirring = attrgetter("health", "deleted", "flag_escalated", *stirring)
         self._stamp_marks = {kind: b',"%s":"' % each.modified_field.encode() for kind, each in kinds.items()}
         self.disputes_are_cases = len({each.object_name for each in kinds.values()}) < len(kinds)
         title = kinds[RecordKind.CASE].fields.get("reporter_title") if RecordKind.CASE in kinds else None
@@ -128,12 +129,11 @@ class CrmMapping:
         """Whether this record alone cannot ask for anything. Raises UnmappableError where it cannot be told."""
         if kind is not RecordKind.ACCOUNT:
             return not self._is_open(kind, row)
-        health = getattr(row, "health")  # noqa: B009  the shape is made at run time
-        if not isinstance(health, str) or (health not in self._green and health.strip().casefold() not in self._green):
+        health, deleted, *said = self._stirring(row)
+        if deleted or not isinstance(health, str):
             return False
-        if row.deleted:
+        if health not in self._green and health.strip().casefold() not in self._green:
             return False
-        said = self._stirring(row)
         return not any(said) or all(value in _SAYS_NOTHING for value in said)
 
     def stamp(self, row: Row) -> datetime:
