@@ -98,7 +98,7 @@ class Alarms:
             return
         over = kind == "over"
         key = str(uuid.uuid5(_NAMESPACE, f"{where}|{name}|{over}"))
-        card = self._renderer.alarm(kind, values)
+        card = self._renderer.told_apart("alarm", {"kind": kind, **values})
         message = Message(
             key=key,
             posting=Posting.REPLY if over else Posting.POST,

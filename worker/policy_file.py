@@ -12,7 +12,7 @@ from enum import Enum
 
 from worker import schema
 from worker.core.calendar import Calendar
-from worker.core.model import BUILT_IN_TRIGGERS, AccountView, Level, Segment, TriggerId
+from worker.core.model import BUILT_IN_TRIGGERS, MULTI_CUSTOMER_BUG, AccountView, Level, Segment, TriggerId
 from worker.core.money import Money, Rates
 from worker.core.policy import (
     Brakes,
@@ -20,6 +20,7 @@ from worker.core.policy import (
     DocumentRule,
     FlappingRule,
     HandoffRule,
+    LikenessRule,
     PlaybookRule,
     Policy,
     PostMortemRule,
@@ -34,7 +35,7 @@ from worker.ladder_file import Note, absences_of, levels_of, people_of
 from worker.parsed import KeyPath
 from worker.written import in_digits
 
-_UNDECIDING = frozenset({"version", "brakes", "timezone"})
+_UNDECIDING = frozenset({"version", "brakes", "timezone", "likeness"})
 _NO_DAY = datetime(1970, 1, 1, tzinfo=UTC)
 _LEAVE_SHARE = Decimal("0.9")
 
@@ -48,9 +49,10 @@ def policy_from(
         faults.append(document.fault(path, text, key=text.startswith("unknown")))
 
     enter, leave = _limits(file, rates, note)
+    triggers = _triggers(file, note)
     policy = Policy(
         version="",
-        triggers=_triggers(file, note),
+        triggers=triggers,
         levels=levels_of(file, calendars, note),
         rates=rates,
         people=people_of(file, note),
@@ -73,6 +75,7 @@ def policy_from(
         playbook=PlaybookRule(file.playbook.repeats, file.playbook.within),
         flapping=FlappingRule(file.flapping.changes, file.flapping.within),
         handoff=HandoffRule(file.handoff.reminders),
+        likeness=_likeness(file, triggers[MULTI_CUSTOMER_BUG], note),
         brakes=Brakes(**dict(file.brakes)),
         language=file.language,
         timezone=file.timezone,
@@ -83,7 +86,7 @@ def policy_from(
 
 
 def digest(policy: Policy, calendars: Mapping[str, Calendar]) -> str:
-    """Twelve digits that change whenever a decision could: brakes aside, which only hold decisions back."""
+    """Twelve digits that change whenever a decision could: brakes and likeness aside, which decide nothing."""
     text = json.dumps([_canonical(policy), _canonical(calendars)], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -159,6 +162,17 @@ def _custom(
 
 def _same_for_all(level: Level) -> TriggerRule:
     return TriggerRule(dict.fromkeys(Segment, level))
+
+
+def _likeness(file: schema.PolicyFile, bugs: TriggerRule, note: Note) -> LikenessRule:
+    asked = file.likeness
+    if asked.accounts < file.bug_accounts:
+        note(
+            ("likeness", "accounts"),
+            f"must not be below bug_accounts, {file.bug_accounts}: a yes would escalate nobody",
+        )
+    enabled = asked.enabled and bugs.enabled
+    return LikenessRule(enabled, asked.accounts, asked.within, asked.asks or bugs.executive, asked.again)
 
 
 def _auto_resolve(file: schema.PolicyFile) -> frozenset[Level]:

@@ -179,7 +179,7 @@ class Renderer:
             "more": len(lines[_LISTED:]),
             "storm": storm,
             "bug": bug,
-            "worth": " + ".join(map(str, sums(lines))),
+            "worth": " + ".join(map(str, sums(line.worth for line in lines))),
             "unknown": sum(line.worth is None for line in lines),
             "news": news,
             "personal": personal,
@@ -189,11 +189,10 @@ class Renderer:
         told = text_of(text, values, TEXT_LENGTH)
         return Card(" ".join(text_of(title, values, 2 * SUBJECT_LENGTH).split()), told, over)
 
-    def alarm(self, kind: str, values: Mapping[str, object]) -> Card:
-        """What operations must hear: `failing`, `over`, or `hold_` with why new escalations are held."""
-        given = {"kind": kind, **values}
-        title, text = (self._environment.get_template(name) for name in ("alarm_title.txt", "alarm.txt"))
-        return Card(" ".join(text_of(title, given, 2 * SUBJECT_LENGTH).split()), text_of(text, given, TEXT_LENGTH))
+    def told_apart(self, name: str, values: Mapping[str, object]) -> Card:
+        """What is about no single escalation: an `alarm`, or the `likeness` of cases; the templates of this name."""
+        title, text = (self._environment.get_template(each) for each in (f"{name}_title.txt", f"{name}.txt"))
+        return Card(" ".join(text_of(title, values, 2 * SUBJECT_LENGTH).split()), text_of(text, values, TEXT_LENGTH))
 
     def remark(self, channel: str, *, doubt: bool) -> str:
         """Why a message comes by another channel; `doubt`: it may have arrived by its own."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Connection
@@ -53,6 +53,14 @@ class Running(Protocol):
         ...
 
 
+class Chore(NamedTuple):
+    """What else may be due before a cycle, and what a person can do where it fails."""
+
+    name: str
+    do: Callable[[datetime], object]
+    remedy: str
+
+
 class Runner:
     """Runs cycles until it is asked to stop."""
 
@@ -61,9 +69,9 @@ class Runner:
         running: Running,
         store: Store,
         ports: SystemPorts,
-        chores: Callable[[datetime], object] = lambda _now: None,
+        chores: Sequence[Chore] = (),
     ) -> None:
-        """`chores` is what else may be due before a cycle, such as the month's report; its failure disturbs nothing."""
+        """`chores` are what else may be due before a cycle, such as the month's report; a failure disturbs nothing."""
         self._running = running
         self._chores = chores
         self._store = store
@@ -114,14 +122,15 @@ class Runner:
             self._report_failure("store", "", "")
 
     def _do_chores(self) -> None:
-        try:
-            self._chores(self._ports.now())
-        except StoreError:
-            raise
-        except Exception as error:  # noqa: BLE001  the cycle matters more than what else there is to do
-            self._report_failure("chores", f"{type(error).__name__}: {error}", "see `report` by hand")
-        else:
-            self._report_failure("chores", "", "")
+        for chore in self._chores:
+            try:
+                chore.do(self._ports.now())
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001  the cycle matters more than what else there is to do
+                self._report_failure(chore.name, f"{type(error).__name__}: {error}", chore.remedy)
+            else:
+                self._report_failure(chore.name, "", "")
 
     def _cycle(self) -> CycleReport:
         self._do_chores()

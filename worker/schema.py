@@ -142,6 +142,16 @@ class FlappingSection(Section):
     within: Duration = timedelta(days=7)
 
 
+class LikenessSection(Section):
+    """Cases of several customers that say nearly the same: proposed to a person as one bug, never escalated alone."""
+
+    enabled: bool = True
+    accounts: Annotated[int, Field(ge=2, le=1000)] = Field(default=3, description="accounts, one group counted once")
+    within: Duration = Field(default=timedelta(days=7), description="opened within this time")
+    asks: RoleName | None = Field(default=None, description="who is asked; multi_customer_bug's executive by default")
+    again: Annotated[int, Field(ge=1, le=1000)] = Field(default=3, description="asked again once so many more join")
+
+
 class Segments(Section):
     """What makes an account high-value or strategic."""
 
@@ -263,6 +273,7 @@ class PolicyFile(Section):
     playbook: PlaybookSection = PlaybookSection()
     flapping: FlappingSection = FlappingSection()
     handoff: HandoffSection = HandoffSection()
+    likeness: LikenessSection = LikenessSection()
     executive_titles: list[Annotated[str, Field(min_length=2)]] = Field(default_factory=lambda: list(EXECUTIVE_TITLES))
     brakes: BrakesSection = BrakesSection()
     calendars: str | None = Field(default=None, description="file; calendars.yaml by default")

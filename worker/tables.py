@@ -11,7 +11,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from connectors.base import Quota
-from worker import brakes, hearing, undecided
+from worker import brakes, hearing, proposals, undecided
 from worker.core.model import AccountId, ConnectorName, Escalation, Level
 from worker.quota import quota_of
 from worker.store import escalations, outbox, progress
@@ -87,6 +87,7 @@ def state_lines(settings: Settings, store: Store, now: datetime, began: datetime
         oldest = outbox.oldest_pending(tx)
         heard = {each.name: hearing.standing(tx, each.name) for each in settings.notifiers}
         quotas = {each.name: quota_of(tx, each.name, now) for each in settings.connectors}
+        alike = [each for crm in settings.connectors for each in proposals.open_ones(tx, crm.name)]
     age = "never" if began is None else f"{round((now - began).total_seconds())} s ago"
     yield f"last cycle: {age}; writes are {'on' if writing else 'off'}"
     for (lane, state), count in sorted(counted.items()):
@@ -103,6 +104,8 @@ def state_lines(settings: Settings, store: Store, now: datetime, began: datetime
     for name, found in failing.items():
         if found:
             yield f"[yellow]{name}: {escape(undecided.in_words(found))}; {undecided.REMEDY}[/]"
+    for each in alike:
+        yield f"one bug? {escape(proposals.in_words(each))}; see `likeness list`"
     if aside:
         yield f"[yellow]{len(aside)} records in quarantine; see `dead-letters`[/]"
 

@@ -50,7 +50,7 @@ def read(book: PhraseBook, message: Message) -> Reading:
 def _understood(book: PhraseBook, message: Message) -> tuple[tuple[Hit, ...], Parts | None]:
     """The phrases, and what of the text they were looked for in; None where no customer wrote it."""
     body, subject = message.body[:MOST_CHARACTERS], message.subject[:MOST_CHARACTERS]
-    taken = _taken(subject, body, message.channel)
+    taken = customer_parts(subject, body, message.channel)
     if taken is None:
         return (), None
     return _without_overlap(_found(book, _fields(subject, body, message.title[:200], taken))), taken
@@ -59,14 +59,15 @@ def _understood(book: PhraseBook, message: Message) -> tuple[tuple[Hit, ...], Pa
 def words(book: PhraseBook, message: Message) -> set[str]:
     """What `message` has of the features that are weighed; nothing where no customer wrote it."""
     body, subject = message.body[:MOST_CHARACTERS], message.subject[:MOST_CHARACTERS]
-    taken = _taken(subject, body, message.channel)
+    taken = customer_parts(subject, body, message.channel)
     if taken is None:
         return set()
     fields = _fields(subject, body, message.title[:200], taken)
     return vocabulary.features(_own(fields)) | _signed_by_executive(book, fields)
 
 
-def _taken(subject: str, body: str, channel: str) -> Parts | None:
+def customer_parts(subject: str, body: str, channel: str) -> Parts | None:
+    """A body taken apart; None where no customer wrote it, by its channel, its subject or itself."""
     taken = parts(body, channel, subject)
     if not (taken.own or taken.signature) and body.strip():
         return None

@@ -204,6 +204,20 @@ class FlappingRule:
 
 
 @dataclass(frozen=True, slots=True)
+class LikenessRule:
+    """Open cases of so many `accounts`, `within` this time, that say nearly the same are proposed as one bug.
+
+    `asks` is the role that is asked, once; again where so many accounts came to it. It escalates nobody.
+    """
+
+    enabled: bool = True
+    accounts: int = 3
+    within: timedelta = timedelta(days=7)
+    asks: Role = Role.CTO
+    again: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class Brakes:
     """When the worker stops and asks: more than `most_new` or `most_share` of all accounts newly escalated at once, or
     so many within a day as `surprise` times the busiest day of the four weeks before; 0 for never.
@@ -254,3 +268,4 @@ class Policy:
     playbook: PlaybookRule = PlaybookRule()
     flapping: FlappingRule = FlappingRule()
     handoff: HandoffRule = HandoffRule()
+    likeness: LikenessRule = LikenessRule()

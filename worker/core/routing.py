@@ -117,16 +117,18 @@ def _tells(trigger: TriggerId, policy: Policy) -> tuple[Role, ...]:
 
 def csm_of(account: Account, policy: Policy, now: datetime) -> Person | None:
     """Who is asked about an account: the CSM or their deputy, or the next one up who is there."""
-    answering = (_answering(account, role, policy, now)[0] for role in _chain(Role.CSM))
-    return next((person for person in answering if person is not None), None)
+    return answering_as(Role.CSM, account, policy, now)
 
 
 def steward_of(trigger: TriggerId | None, account: Account, policy: Policy, now: datetime) -> Person | None:
     """Who keeps a rule: its steward, or the next one up who is there."""
     rule = policy.triggers.get(trigger) if trigger is not None else None
-    answering = (
-        _answering(account, role, policy, now)[0] for role in _chain(Role.VP_CS if rule is None else rule.steward)
-    )
+    return answering_as(Role.VP_CS if rule is None else rule.steward, account, policy, now)
+
+
+def answering_as(wanted: Role, account: Account, policy: Policy, now: datetime) -> Person | None:
+    """Who answers for a role now: whoever holds it, a deputy, or the next one up who is there."""
+    answering = (_answering(account, role, policy, now)[0] for role in _chain(wanted))
     return next((person for person in answering if person is not None), None)
 
 

@@ -70,13 +70,13 @@ def worth_of(account: Account, policy: Policy, on: date) -> Money | None:
     return account.arr if converted is None else converted.result
 
 
-def sums(lines: Iterable[Line]) -> tuple[Money, ...]:
-    """What the lines are worth together: one amount a currency, the largest first; what is unknown is left out."""
+def sums(amounts: Iterable[Money | None]) -> tuple[Money, ...]:
+    """What these come to together: one amount a currency, the largest first; what is unknown is left out."""
     found: dict[str, Money] = {}
-    for line in lines:
-        if line.worth is not None:
-            before = found.get(line.worth.currency)
-            found[line.worth.currency] = line.worth if before is None else before + line.worth
+    for amount in amounts:
+        if amount is not None:
+            before = found.get(amount.currency)
+            found[amount.currency] = amount if before is None else before + amount
     return tuple(sorted(found.values(), key=lambda money: -money.amount))
 
 

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from connectors.base import Quota
-from worker import brakes, hearing, undecided
+from worker import brakes, hearing, proposals, undecided
 from worker.core.model import AccountId, ConnectorName, Escalation, Level, RecordKind, Status
+from worker.core.proposals import Proposal
 from worker.field_readers import UnmappableError
 from worker.mapping import CrmMapping, load_mapping
 from worker.quota import quota_of
@@ -86,6 +87,7 @@ class Look:
     quarantined: tuple[str, ...]
     held: Mapping[str, brakes.Hold]
     undecided: Mapping[ConnectorName, Mapping[AccountId, Undecided]]
+    alike: tuple[Proposal, ...]
     writes: bool
     oldest_pending: datetime | None
     cycles: tuple[Mapping[str, object], ...]
@@ -153,6 +155,7 @@ class Watcher:
                     each.name: undecided.failing(undecided.remembered(tx, each.name))
                     for each in self._settings.connectors
                 },
+                alike=tuple(each for crm in self._settings.connectors for each in proposals.open_ones(tx, crm.name)),
                 writes=brakes.writes_allowed(tx, self._settings.policy.brakes),
                 oldest_pending=outbox.oldest_pending(tx),
                 cycles=tuple(recent_cycles(tx)),

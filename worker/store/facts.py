@@ -107,6 +107,9 @@ _GONE_TO_DECIDE = select(fact.c.record_id).where(
     _IS_NEWEST,
     exists().where(dirty.c.connector == fact.c.connector, dirty.c.account_id == fact.c.record_id),
 )
+_CASES_SINCE = select(*_SEEN).where(
+    _OF_CONNECTOR, fact.c.kind == "case", fact.c.seen_at >= bindparam("since"), fact.c.gone == 0, _IS_NEWEST
+)
 
 
 class Known(NamedTuple):
@@ -225,6 +228,11 @@ def whole_past(tx: Connection, connector: ConnectorName) -> Iterator[Fact]:
 def bug_past(tx: Connection, connector: ConnectorName) -> Iterator[Fact]:
     """The same of the cases that ever were on a bug, for which accounts each bug hit and when."""
     return (_fact(row) for row in tx.execute(_BUG_PAST, {"connector": connector}))
+
+
+def cases_since(tx: Connection, connector: ConnectorName, since: datetime) -> Iterator[Fact]:
+    """The present state of every case that is new or has changed since. Read lazily, in no order."""
+    return (_fact(row) for row in tx.execute(_CASES_SINCE, {"connector": connector, "since": micros(since)}))
 
 
 def oldest(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Sequence[str]) -> dict[str, int]:
