@@ -75,13 +75,18 @@ def _next(crm: Crm) -> str:
 
 def _is_due(tx: Connection, policy: Policy, crm: Crm, now: datetime) -> bool:
     """Whether cases are known, nothing is held, and the last look is long enough ago, by a clock that goes forward."""
-    if not policy.likeness.enabled or not crm.mapping.field_of(RecordKind.CASE, "bug_key"):
+    if not policy.likeness.enabled or not _key_field(crm):
         return False
     place = progress.position(tx, crm.name, RecordKind.CASE)
     if place.swept_at is None or place.failure or brakes.hold_of(tx, crm.name) is not None:
         return False
     said = guard.setting(tx, _next(crm))
     return not said or not timedelta(0) < datetime.fromisoformat(said) - now <= _LONGEST
+
+
+def _key_field(crm: Crm) -> str:
+    """What the CRM calls the field of a case's bug key; empty where it has none, so that nobody could say yes."""
+    return next((need.field_name for need in crm.mapping.needs() if need.core_name == "bug_key"), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +226,7 @@ class _Look:
             "lines": lines[:_LISTED],
             "more": len(lines[_LISTED:]),
             "words": list(asked.words),
-            "field": self._crm.mapping.field_of(RecordKind.CASE, "bug_key"),
+            "field": _key_field(self._crm),
             "bug_accounts": self._policy.bug_accounts,
             "within": self._rule.within,
             "before": WEEKS_BEFORE * self._rule.within,

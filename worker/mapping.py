@@ -122,11 +122,6 @@ class CrmMapping:
         key = getattr(row, "bug_key", None)
         return (BugKey(str(key)) if key not in (None, "") else None), self._is_open(RecordKind.CASE, row)
 
-    def field_of(self, kind: RecordKind, name: str) -> str:
-        """What the CRM calls one of our fields; empty where the mapping has none."""
-        spec = self._maps[kind].fields.get(name) if kind in self._maps else None
-        return "" if spec is None else spec.field
-
     def _is_open(self, kind: RecordKind, row: Row) -> bool:
         return not row.deleted and self._status(kind, row) is CaseStatus.OPEN
 
