@@ -205,6 +205,6 @@ def test_explain_says_what_was_proposed_and_what_was_said_of_it(world, make) -> 
 
     assert (
         "  - a hand-off call was proposed for 2026-11-24 03:30 UTC or 2026-11-24 04:00 UTC; nobody has said yet that "
-        "it was held, reminded 2026-11-24 04:15 UTC"
+        "it was held, and a reminder comes 2026-11-24 04:15 UTC"
     ) in proposed
     assert "  - the hand-off call: 2026-11-24 03:00 UTC, says a person in the CRM" in lines()

@@ -111,7 +111,7 @@ def quarter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quarter]:
     office = Office(tmp_path_factory.mktemp("quarter"), CHANNELS, MORE)
     told = Quarter(office)
     named = ("silent", "waits", "snoozed", "solved", "again", "yellow", "flaps", "leave", "calm", "raised")
-    for key in (*named, "early", "legal", "unheard", *OUTAGE):
+    for key in (*named, "early", "legal", "unheard", "writes", *OUTAGE):
         office.account(key, language="id" if key == "waits" else "en", arr="400000000")
     office.cycle()
     november(told)
@@ -137,6 +137,9 @@ def november(told: Quarter) -> None:
     snooze_until = (office.clock.at_time + 10 * HOUR).isoformat()
     told.say("snoozed", override="snooze", override_by="Dewi Anggraini", override_until=snooze_until)
     told.say("solved", override="acknowledged", override_by="Bima Santoso", **DOCUMENT)
+    told.say("solved", handoff_call_at=office.clock.at_time)
+    letter = {"account_id": "writes", "subject": "Kecewa", "category": "Complaint", "reporter": "Budi Hartono"}
+    office.crm.put("case", "W1", letter)
     told.seen["waiting"], told.seen["snoozing"] = told.flag("waits"), told.flag("snoozed")
     told.walk(local(11, 24, 19), 3 * HOUR)
     told.seen["still snoozing"] = told.flag("snoozed")
@@ -159,6 +162,12 @@ def december(told: Quarter) -> None:
     office = told.office
     told.walk(local(12, 4, 9), DAY)
     told.seen["yellow went"] = told.flag("yellow")
+    told.seen["untitled"] = told.flag("writes")
+    office.crm.put("case", "W1", {"reporter_title": "Direktur Utama"})
+    office.cycle()
+    told.seen["titled"] = told.flag("writes")
+    office.crm.put("case", "W1", {"status": "Closed"})
+    told.say("writes", **DONE, override_root_cause="a late answer", override_note="We called.")
     office.account("yellow", "Yellow")
     office.account("again", "Red")
     office.cycle()
@@ -250,6 +259,21 @@ def test_acknowledged_but_silent_is_reminded_then_moved_up_with_a_brief(quarter:
         "Ratna Wijaya, at L3 these are still open: Root Cause (Dewi Anggraini)"
         in quarter.bodies("silent", "Moved up")[0]
     )
+
+
+def test_a_hand_off_call_is_asked_after_until_its_time_is_in_the_crm(quarter: Quarter) -> None:
+    asked = quarter.tasks("silent", "Call Bima Santoso about PT silent")
+
+    assert "Hand-off call with Dewi Anggraini: " in quarter.bodies("silent", "Escalated")[0]
+    assert [assignee for assignee, _ in asked] == ["u1"]
+    assert quarter.tasks("solved", "Call ") == []
+    assert "the hand-off call was held" in quarter.bodies("solved", "Closed")[0]
+
+
+def test_the_title_of_who_complains_is_asked_for_once_and_decides(quarter: Quarter) -> None:
+    assert [assignee for assignee, _ in quarter.tasks("writes", "has no title in the CRM")] == ["u1"]
+    assert (quarter.seen["untitled"], quarter.seen["titled"][0]) == ((), "L2")
+    assert "Direktur Utama" in quarter.bodies("writes", "Escalated")[0]
 
 
 def test_the_top_repeats_and_loops_nowhere(quarter: Quarter) -> None:
@@ -367,8 +391,8 @@ def test_each_month_is_reported_to_the_vp_once(quarter: Quarter) -> None:
 
     assert months == ["Escalations in 2026-11", "Escalations in 2026-12", "Escalations in 2027-01"]
     assert "| release 7 | 13 |" in december
-    assert "| resolved or downgraded | 14 (Rp 5.600.000.000) |" in december
-    assert "| the next renewal: the CRM does not say | 0 | 16 (Rp 6.400.000.000) |" in december
+    assert "| resolved or downgraded | 15 (Rp 6.000.000.000) |" in december
+    assert "| the next renewal: the CRM does not say | 0 | 17 (Rp 6.800.000.000) |" in december
 
 
 def test_who_goes_on_leave_is_answered_for(quarter: Quarter) -> None:

@@ -90,3 +90,5 @@ def _texts(context: Context, renderer: Renderer) -> Iterator[str]:
     for title, hidden in (("to the owner", False), ("to those who need not know", True))[: 1 + secret]:
         mail = renderer.email(effect, context, restricted=hidden)
         yield from (f"== Mail {title}", f"Subject: {mail.subject}", "", mail.text, "")
+        for call in mail.calls:
+            yield f"With a file for the calendar: {call.title}, " + renderer.told(f"{call.at:%Y-%m-%d %H:%M} UTC")

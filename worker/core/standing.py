@@ -54,7 +54,7 @@ def _call(escalation: Escalation) -> Iterator[str]:
         return
     if handoff.calls or handoff.remind_at is not None:
         times = " or ".join(_moment(at) for at in handoff.calls) or "at once"
-        more = "" if handoff.remind_at is None else f", reminded {_moment(handoff.remind_at)}"
+        more = "" if handoff.remind_at is None else f", and a reminder comes {_moment(handoff.remind_at)}"
         yield f"a hand-off call was proposed for {times}; nobody has said yet that it was held{more}"
 
 
