@@ -266,6 +266,18 @@ def test_a_wrong_token_is_refused_and_never_shown(twin: SlackTwin, token: str) -
     assert "canary" not in f"{slack!r}{result}{finding}"
 
 
+def test_a_private_channel_is_used_where_the_token_may_see_it_and_others_are_used_all_the_same(twin: SlackTwin) -> None:
+    twin.channels["C0000004"], twin.messages["C0000004"] = "board", []
+    twin.member.add("C0000004")
+    twin.private.add("C0000004")
+    seen = [bot(twin).check()[-1].detail]
+    twin.scopes += ",groups:read"
+    seen.append(bot(twin).check()[-1].detail)
+
+    assert seen == ["#escalations", "#board, #escalations"]
+    assert bot(twin).send(replace(POST, to=("#board",))).done
+
+
 def test_check_names_the_bot_and_its_channels(twin: SlackTwin) -> None:
     bot_found, channels = bot(twin).check()
 

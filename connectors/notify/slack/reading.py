@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackClientError
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from connectors import deadline
@@ -39,8 +39,16 @@ def bounded(call: Callable[[], T]) -> T:
 
 
 def joined(client: WebClient) -> Sequence[tuple[str, str]]:
-    """Name and id of each channel that the bot is in."""
-    kinds = "public_channel,private_channel"
+    """Name and id of each channel that the bot is in; private ones where its token may see them (`groups:read`)."""
+    try:
+        return _joined(client, "public_channel,private_channel")
+    except SlackApiError as error:
+        if error.response.get("error") != "missing_scope":
+            raise
+        return _joined(client, "public_channel")
+
+
+def _joined(client: WebClient, kinds: str) -> Sequence[tuple[str, str]]:
     pages = _pages(client.users_conversations, time.monotonic() + _DEADLINE, types=kinds, exclude_archived=True)
     return [(str(each["name"]), str(each["id"])) for page in pages for each in page["channels"]]
 

@@ -61,6 +61,7 @@ class SlackTwin:
         self.sockets = Sockets()
         self.channels = {"C0000001": "escalations", "C0000002": "random", "C0000003": "old"}
         self.member, self.archived = {"C0000001", "C0000003"}, {"C0000003"}
+        self.private: set[str] = set()
         self.messages: dict[str, list[Reply]] = {each: [] for each in self.channels}
         self.calls: list[tuple[str, dict[str, str]]] = []
         self.retry_after, self.hang_seconds = 7, 2.0
@@ -173,7 +174,11 @@ class SlackTwin:
         return {"user": "escalations-bot", "team": "Rehearsal", "team_id": TEAM, "user_id": "U0000001"}
 
     def _users_conversations(self, arguments: Arguments) -> Reply:
+        private = "private_channel" in arguments.get("types", "")
+        if private and "groups:read" not in self.scopes.split(","):
+            raise RefusedError("missing_scope")
         hidden = self.archived if arguments.get("exclude_archived") in ("1", "true") else set()
+        hidden = hidden if private else hidden | self.private
         return self._page(
             "channels", [_channel(each, self.channels[each]) for each in sorted(self.member - hidden)], arguments
         )
