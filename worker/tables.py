@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy import Connection
 
 from connectors.base import Quota
 from worker import brakes, hearing, proposals, undecided
-from worker.core.model import AccountId, ConnectorName, Escalation, Level
+from worker.core.model import Escalation, EscalationId, Level
 from worker.quota import quota_of
 from worker.store import escalations, outbox, progress
 from worker.store.deliveries import State
 
 if TYPE_CHECKING:
-    from worker.assembly import Worker
     from worker.settings import Settings
     from worker.store.database import Store
 
 _COLOURS = {Level.L3: "bold red", Level.L2: "yellow", Level.L1: "cyan"}
 
 
-def escalation_table(store: Store, now: datetime, worker: Worker | None = None, most: int = 40) -> Table:
-    """The open escalations, the highest level and the earliest due first; names where a worker can look them up."""
+def escalation_table(store: Store, now: datetime, names: Mapping[EscalationId, str], most: int = 40) -> Table:
+    """The open escalations, the highest level and the earliest due first. `names` are their accounts'."""
     with store.read() as tx:
         found = escalations.open_ones(tx)
-        names = {} if worker is None else _names(tx, worker, found[:most])
     table = Table(title=f"{len(found)} open escalations", title_justify="left", expand=True)
     table.add_column("", no_wrap=True)
     for heading, ratio in (("account", 4), ("why", 8), ("to", 3)):
@@ -38,7 +35,7 @@ def escalation_table(store: Store, now: datetime, worker: Worker | None = None, 
     for _, one in found[:most]:
         table.add_row(
             f"[{_COLOURS[one.level]}]{one.level}[/]",
-            escape(names.get(one.account_id, one.account_id)),
+            escape(names.get(one.id, one.account_id)),
             escape("; ".join(reason.detail for reason in one.reasons if reason.gone_at is None) or "evidence is gone"),
             escape(one.owner.name if one.owner else "nobody: see `check`"),
             left(one, now),
@@ -46,15 +43,6 @@ def escalation_table(store: Store, now: datetime, worker: Worker | None = None, 
     if len(found) > most:
         table.caption = f"and {len(found) - most} more"
     return table
-
-
-def _names(tx: Connection, worker: Worker, found: list[tuple[ConnectorName, Escalation]]) -> dict[AccountId, str]:
-    names: dict[AccountId, str] = {}
-    for connector, one in found:
-        situation = worker.cycle.decider(connector).situation(tx, one.account_id, one.opened_at, complete=True)
-        if situation is not None:
-            names[one.account_id] = f"{situation.view.account.name} ({one.account_id})"
-    return names
 
 
 def until(one: Escalation, now: datetime) -> str:

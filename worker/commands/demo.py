@@ -120,10 +120,11 @@ def _results(
     from worker.audit import audit
     from worker.overview import write_overview
     from worker.runner import summary
+    from worker.status.look import Watcher
     from worker.tables import escalation_table
 
     now = ports.now()
-    out.print(escalation_table(store, now, running, most=25))
+    out.print(escalation_table(store, now, Watcher(running.settings, store).names(), most=25))
     told = [summary(report) for report in reports]
     opened, delivered = (sum(int(str(each[name])) for each in told) for name in ("opened", "delivered"))
     changed = sum(int(str(each["changed"])) for each in told)

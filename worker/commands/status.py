@@ -41,9 +41,10 @@ def status(
 
 
 def _show(settings: Settings, store: Store, now: datetime, began: datetime | None) -> None:
+    from worker.status.look import Watcher
     from worker.tables import escalation_table, state_lines
 
     out = console()
-    out.print(escalation_table(store, now))
+    out.print(escalation_table(store, now, Watcher(settings, store).names()))
     for line in state_lines(settings, store, now, began):
         out.print(line)

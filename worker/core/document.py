@@ -152,13 +152,13 @@ def _impact(view: AccountView, policy: Policy, now: datetime) -> Iterator[str]:
     if account.renewal_on is not None:
         days = (account.renewal_on - now.date()).days
         when = f"in {days} days" if days >= 0 else f"{-days} days ago"
-        yield f"renewal {account.renewal_on} ({when})"
+        yield f"Renewal {account.renewal_on} ({when})"
     cases = sum(case.status is CaseStatus.OPEN for case in beside_disputes(view))
     yield f"{cases} open case{'s' * (cases != 1)}"
     disputed = open_total(view, policy, now)
     if any(True for _ in open_disputes(view)):
-        yield f"{disputed} disputed" if disputed is not None else "a dispute of unknown amount"
+        yield f"{disputed} disputed" if disputed is not None else "A dispute of unknown amount"
     for reach in view.bugs:
         others = len(reach.accounts - {account.id})
         if others:
-            yield f"bug {reach.key} hits {others} other account{'s' * (others != 1)}"
+            yield f"Bug {reach.key} hits {others} other account{'s' * (others != 1)}"

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from connectors.base import Quota
 from worker import brakes, hearing, proposals, undecided
-from worker.core.model import AccountId, ConnectorName, Escalation, Level, RecordKind, Status
+from worker.core.model import AccountId, ConnectorName, Escalation, EscalationId, Level, RecordKind, Status
 from worker.core.proposals import Proposal
 from worker.field_readers import UnmappableError
 from worker.mapping import CrmMapping, load_mapping
@@ -127,6 +127,13 @@ class Watcher:
         self._mappings: dict[ConnectorName, CrmMapping] = {
             each.name: load_mapping(each.mapping) for each in settings.connectors
         }
+
+    def names(self) -> Mapping[EscalationId, str]:
+        """Each open escalation's account as a table shows it, by name and id. Raises StoreError."""
+        with self._store.read() as tx:
+            found = escalations.open_ones(tx)
+            called = {one.id: (self._name(tx, name, one.account_id), one.account_id) for name, one in found[:_MOST]}
+        return {of: name if name == own else f"{name} ({own})" for of, (name, own) in called.items()}
 
     def look(self, now: datetime) -> Look:
         """The state now. Raises StoreError when it cannot be read."""
