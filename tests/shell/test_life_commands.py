@@ -110,7 +110,7 @@ def test_a_silence_is_set_shown_and_taken_away(office: Office, capsys: pytest.Ca
         (["--until", "6h", "--reason", "r"], "at least one of"),
         (["--until", "6h", "--reason", "r", "--trigger", "helth_red"], "choose one of"),
         (["--until", "2020-01-01 10:00", "--reason", "r", "--segment", "standard"], "is over"),
-        (["--until", "soon", "--reason", "r", "--segment", "standard"], "length of time"),
+        (["--until", "soon", "--reason", "r", "--segment", "standard"], "no time such as 18:00"),
     ],
 )
 def test_a_silence_that_cannot_be_meant_is_refused(
@@ -215,3 +215,8 @@ def test_lines_of_an_earlier_release_are_sealed_at_the_upgrade(tmp_path: Path) -
 
     assert before == (2, [])
     assert len(after[1]) == 1
+
+
+def test_the_trail_of_who_was_never_escalated_says_so(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["trail", "A9", "--config", str(office.config)]) == 1
+    assert capsys.readouterr().err == "account 'A9' was never escalated\n"

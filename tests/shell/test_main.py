@@ -8,14 +8,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 import typer
+import typer.main
 
 from connectors.base import FatalError
 from tests.office import Office
 from worker import __main__ as frame
+from worker.commands.run import sentence
 from worker.exits import ExitCode
 from worker.store.database import StoreError
 
@@ -176,3 +179,41 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     line = f'"{sys.executable}" -m worker config schema | head -c 1'
     done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def commands(command: Any = None, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command and group of the command line, with its words."""
+    whole = command or typer.main.get_command(frame.build())
+    yield path, whole
+    for name, each in getattr(whole, "commands", {}).items():
+        yield from commands(each, *path, name)
+
+
+def test_every_command_argument_and_option_says_what_it_is() -> None:
+    every = list(commands())
+
+    assert [path for path, command in every if not command.help] == []
+    assert [(*path, each.name) for path, command in every for each in command.params if not each.help] == []
+
+
+def test_in_a_terminal_of_80_columns_every_command_is_told_in_a_whole_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    groups = [path for path, command in commands() if hasattr(command, "commands")]
+    for path in groups:
+        assert frame.run([*path, "--help"]) == ExitCode.OK
+    told = capsys.readouterr().out.splitlines()
+
+    assert len(groups) > 5
+    assert [line for line in told if line.endswith("...") and "Usage" not in line] == []
+
+
+def test_what_a_brake_holds_is_something_to_do() -> None:
+    told = {"read": 45, "read_changed": 45, "opened": 0, "changed": 0, "held": 45, "delivered": 0, "refused": 0}
+    held = sentence({**told, "unreadable": 0, "undecided": 0, "writes": True})
+
+    assert held == (
+        "read 45 records, 45 changed; 45 new escalations held by a brake: look with `dry-run`, say yes with `approve`"
+    )
+    assert sentence({**told, "held": 0, "unreadable": 0, "undecided": 0, "writes": True}).endswith("; nothing to do")

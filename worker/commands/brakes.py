@@ -27,7 +27,7 @@ def approve(
     config: ConfigOption = DEFAULT_CONFIG,
     level: Annotated[str, typer.Option(help="L3 lets only L3 open, L2 also L2, L1 everything")] = "L1",
 ) -> None:
-    """Say yes to new escalations that a brake holds; the next cycle opens them."""
+    """Say yes to new escalations that a brake holds. The next cycle opens them."""
     from worker import brakes
     from worker.core.model import Level
 
@@ -43,8 +43,8 @@ def approve(
             console().print(f"{connector.name}: {waiting}; {', '.join(map(str, levels))} may open")
 
 
-def writes(switch: Annotated[Switch, typer.Argument()], config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Turn the kill switch: `off` keeps watching and deciding, and writes and sends nothing."""
+def writes(switch: Annotated[Switch, typer.Argument(help="on or off")], config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Turn the kill switch. `off` keeps watching and deciding, and writes and sends nothing."""
     from worker import brakes
 
     settings = load(config)

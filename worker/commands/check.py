@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Look, reading only, whether the worker can do its work; each finding comes with its remedy."""
+    """Look, reading only, whether the worker can do its work. Each finding comes with its remedy."""
     settings = load(config)
     findings = [*_own(settings), *_crms(settings), *_outlets(settings)]
     raise typer.Exit(_tell(findings))
@@ -31,7 +31,7 @@ def setup(
     config: ConfigOption = DEFAULT_CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be made, make nothing")] = False,
 ) -> None:
-    """Make the fields and lists that the worker needs in each CRM; may run again."""
+    """Make the fields and lists that the worker needs in CRMs. May run again: what is there stays."""
     from worker.wiring import open_crms
 
     settings = load(config)

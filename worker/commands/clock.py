@@ -29,7 +29,7 @@ def explain(
     config: ConfigOption = DEFAULT_CONFIG,
     language: LanguageOption = "",
 ) -> None:
-    """Each clock of an account's escalation: what counted, what did not, and why it is due when it is."""
+    """Each clock of an account's escalation. What counted, what did not, and why it is due when it is."""
     from worker.core.clock_story import ClockStory
     from worker.core.model import AccountId
     from worker.exits import ExitCode
@@ -64,7 +64,7 @@ def simulate(
     zone: Annotated[str, typer.Option(help="IANA zone of the time; the configuration's by default")] = "",
     language: LanguageOption = "",
 ) -> None:
-    """What would be due when, if an escalation opened at this moment."""
+    """What would be due when, if an escalation opened then."""
     from worker.core.clock_story import ClockStory
     from worker.core.model import Level, Segment
 

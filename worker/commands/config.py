@@ -12,7 +12,7 @@ from worker.commands.frame import DEFAULT_CONFIG, ConfigOption
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Look at the configuration: check it, show it, print its schema.", no_args_is_help=True)
+    group = typer.Typer(help="Check the configuration, show it, print its schema.", no_args_is_help=True)
     group.command()(check)
     group.command()(show)
     group.command()(schema)
@@ -30,7 +30,7 @@ def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 def show(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Print the configuration as it works: every default filled in, every secret masked."""
+    """Print the configuration as it works. Every default is filled in, every secret masked."""
     from ruamel.yaml import YAML
 
     from worker.settings import load_settings
@@ -45,7 +45,7 @@ def show(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 def schema() -> None:
-    """Print the JSON Schema of the file, as published in config/escalation.schema.json."""
+    """Print the JSON Schema of the file. It is published as config/escalation.schema.json."""
     typer.echo(published())
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from connectors.base import Value
     from connectors.crm.embedded.database import EmbeddedCrm, Stored
 
+AccountArgument = Annotated[str, typer.Argument(help="the account's id or its name")]
 CrmOption = Annotated[Path | None, typer.Option("--crm", help="the CRM file; the configuration's by default")]
 
 _COLUMNS = {
@@ -87,10 +88,10 @@ def list_records(
     crm: CrmOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
     escalated: Annotated[bool, typer.Option("--escalated", help="only flagged accounts")] = False,
-    most: Annotated[int, typer.Option(help="at most so many")] = 50,
+    most: Annotated[int, typer.Option(min=1, help="at most so many")] = 50,
 ) -> None:
-    """List records."""
-    from rich.table import Table
+    """List records of one kind."""
+    from rich.table import Column, Table
 
     opened = _open(crm, config)
     if what in ("notes", "tasks"):
@@ -106,7 +107,7 @@ def list_records(
     records = opened.all(object_name)
     if escalated:
         records = [each for each in records if each.fields.get("escalated")]
-    table = Table("id", *columns)
+    table = Table(Column("id", no_wrap=True), *(Column(name, overflow="fold") for name in columns))
     for each in records[:most]:
         table.add_row(each.id, *(_shown(each.fields.get(name)) for name in columns))
     console().print(table)
@@ -119,8 +120,8 @@ def _shown(value: object) -> str:
     return "" if value is None else escape(str(value))
 
 
-def show(account: str, crm: CrmOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Show an account with its flag, cases, disputes, tasks and notes."""
+def show(account: AccountArgument, crm: CrmOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Show an account with its flag, records, tasks and notes."""
     opened = _open(crm, config)
     record = _found(opened, "account", account)
     out = console()
@@ -141,7 +142,7 @@ def show(account: str, crm: CrmOption = None, config: ConfigOption = DEFAULT_CON
         out.print(f"  note {note.at:%Y-%m-%d %H:%M} UTC: {_shown(note.title)}")
 
 
-def notes(account: str, crm: CrmOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def notes(account: AccountArgument, crm: CrmOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Show the notes of an account in full."""
     opened = _open(crm, config)
     for note in opened.notes(_found(opened, "account", account).id):
@@ -149,7 +150,7 @@ def notes(account: str, crm: CrmOption = None, config: ConfigOption = DEFAULT_CO
 
 
 def set_fields(
-    account: str,
+    account: AccountArgument,
     assignments: Annotated[list[str], typer.Argument(help="field=value ...; an empty value clears")],
     crm: CrmOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -166,10 +167,10 @@ def set_fields(
 
 
 def add_case(
-    account: str,
-    subject: str,
-    text: str,
-    category: Annotated[str, typer.Option()] = "",
+    account: AccountArgument,
+    subject: Annotated[str, typer.Argument(help="one line")],
+    text: Annotated[str, typer.Argument(help="what the customer wrote")],
+    category: Annotated[str, typer.Option(help="what it is filed as, in the CRM's words")] = "",
     title: Annotated[str, typer.Option(help="the reporter's title")] = "",
     bug: Annotated[str, typer.Option(help="the bug key")] = "",
     crm: CrmOption = None,
@@ -198,17 +199,21 @@ def _new_id(crm: EmbeddedCrm, object_name: str, prefix: str) -> str:
     return f"{prefix}-{max(numbers, default=0) + 1:06d}"
 
 
-def close_case(case: str, crm: CrmOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def close_case(
+    case: Annotated[str, typer.Argument(help="the case's id")],
+    crm: CrmOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
     """Close a case."""
     opened = _open(crm, config)
     _put(opened, "case", _found(opened, "case", case).id, {"status": "Closed", "closed_at": datetime.now(UTC)})
 
 
 def add_dispute(
-    account: str,
-    amount: str,
-    currency: Annotated[str, typer.Option()] = "IDR",
-    reason: Annotated[str, typer.Option()] = "",
+    account: AccountArgument,
+    amount: Annotated[str, typer.Argument(help="in plain digits, such as 1234567.89")],
+    currency: Annotated[str, typer.Option(help="three letters")] = "IDR",
+    reason: Annotated[str, typer.Option(help="why the customer contests it")] = "",
     crm: CrmOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
@@ -231,29 +236,32 @@ def add_dispute(
     _put(opened, "dispute", _new_id(opened, "dispute", "DSP"), fields)
 
 
-def settle_dispute(dispute: str, crm: CrmOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def settle_dispute(
+    dispute: Annotated[str, typer.Argument(help="the dispute's id")],
+    crm: CrmOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
     """Settle a dispute."""
     opened = _open(crm, config)
     _put(opened, "dispute", _found(opened, "dispute", dispute).id, {"status": "Settled"})
 
 
 def override(
-    account: str,
+    account: AccountArgument,
     wish: Annotated[str, typer.Option(help="acknowledged, snooze, raise_l2, raise_l3, manual_l1..3, resolved, ...")],
     until: Annotated[str, typer.Option(help="the end of a snooze, such as 2026-11-25T09:00+07:00")] = "",
-    note: Annotated[str, typer.Option()] = "",
-    root_cause: Annotated[str, typer.Option("--root-cause")] = "",
+    note: Annotated[str, typer.Option(help="the outcome note")] = "",
+    root_cause: Annotated[str, typer.Option("--root-cause", help="why it came to it")] = "",
     confirmed: Annotated[bool, typer.Option("--confirmed", help="the customer confirmed it")] = False,
     by: Annotated[str, typer.Option(help="who says it")] = "",
     crm: CrmOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Say what you want in the override fields, as a CSM or manager would in the CRM."""
+    """Fill in the override fields, as a CSM or manager would."""
     from worker.core.model import Wish
 
     if wish not in {each.value for each in Wish}:
-        near = get_close_matches(wish, [each.value for each in Wish], 1)
-        raise typer.BadParameter(f"unknown wish {wish!r}" + (f"; did you mean {near[0]}?" if near else ""))
+        raise typer.BadParameter(f"choose one of {', '.join(Wish)}", param_hint="--wish")
     opened = _open(crm, config)
     fields: dict[str, Value] = {
         "override": wish,
@@ -286,7 +294,7 @@ def import_records(
     crm: CrmOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Load CSV exports; a bad row is told with file, line, column and reason, the good rows go on."""
+    """Load CSV exports. A bad row is told with file, line, column and reason, the good rows go on."""
     from connectors.crm.embedded import EmbeddedCrm
     from worker.exits import ExitCode
     from worker.importing import import_files

@@ -55,7 +55,7 @@ def demo(
     accounts: Annotated[int, typer.Option(min=20, help="how many accounts to make")] = 520,
     seed: Annotated[int, typer.Option(help="another seed, another portfolio")] = 20261124,
 ) -> None:
-    """Make a portfolio CRM, run the worker on it, show what was escalated and where to look."""
+    """Make a portfolio CRM and run the worker on it. Shows what was escalated and where to look."""
     out = console()
     fresh = not (folder / "crm.sqlite").exists()
     config = _prepared(folder)
@@ -136,16 +136,25 @@ def _results(
     verdict = "each exactly once" if checked.clean else f"{len(checked.lines)} differences"
     out.print(f"Audit: {checked.notes} notes and tasks and {checked.flags} flags compared with the CRM: {verdict}.")
     write_overview(folder / "report.html", running, store, now)
-    _where_to_look(folder, out)
+    _where_to_look(folder, _first(store), out)
 
 
-def _where_to_look(folder: Path, out: Console) -> None:
+def _first(store: Store) -> str:
+    """The account whose escalation is the most urgent one."""
+    from worker.store import escalations
+
+    with store.read() as tx:
+        found = escalations.open_ones(tx)
+    return found[0][1].account_id if found else "ACC-00001"
+
+
+def _where_to_look(folder: Path, account: str, out: Console) -> None:
     config = folder / "escalation.yaml"
     out.print("\nWhere to look:")
     for what, where in (
         ("flags in the CRM", f"escalation-worker crm list accounts --escalated --config {config}"),
-        ("one account", f"escalation-worker crm show ACC-00001 --config {config}"),
-        ("why", f"escalation-worker explain ACC-00001 --config {config}"),
+        ("one account", f"escalation-worker crm show {account} --config {config}"),
+        ("why", f"escalation-worker explain {account} --config {config}"),
         ("messages", f"{folder / 'messages.txt'} and {folder / 'mail'}/*.eml"),
         ("report", f"{folder / 'report.html'}"),
         ("as a service", f"escalation-worker run --config {config}"),

@@ -29,7 +29,7 @@ def detect_command(
         Path | None, typer.Option(help="folder with the phrase packs; else config/phrases, or those of the release")
     ] = None,
 ) -> None:
-    """Read texts as JSON lines (id, channel, subject, body) and print what the phrases find in them."""
+    """Print what the phrases find in texts of your own. Reads them as JSON lines (id, channel, subject, body)."""
     from worker.settings import SHIPPED
 
     packs = phrases or (OWN_PACKS if OWN_PACKS.is_dir() else SHIPPED / "phrases")

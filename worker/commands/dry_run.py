@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def dry_run(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Show what one cycle would do, by the live path; no write can leave, held escalations are shown too."""
+    """Show what one cycle would do, by the live path. No write can leave, held escalations are shown too."""
     from collections import Counter
 
     from rich.markup import escape

@@ -23,7 +23,7 @@ def explain(
     config: ConfigOption = DEFAULT_CONFIG,
     trail: Annotated[bool, typer.Option("--trail", help="also everything that happened, in order")] = False,
 ) -> None:
-    """Explain the decision on one account, from what was last read."""
+    """Explain the decision on one account, as it was last read."""
     from worker.core.explain import explain as explained
     from worker.core.model import AccountId
     from worker.exits import ExitCode

@@ -28,7 +28,7 @@ def show(
     config: ConfigOption = DEFAULT_CONFIG,
     everything: Annotated[bool, typer.Option("--all", help="also the declined ones and those that are over")] = False,
 ) -> None:
-    """The proposals that wait for an answer: which cases say nearly the same, who was asked, and how to answer.
+    """The proposals that wait for an answer. Which cases say nearly the same, and who was asked.
 
     The worker looks about once an hour. To confirm, write one bug key onto the cases in the CRM.
     """
@@ -73,7 +73,7 @@ def decline(
     reason: Annotated[str, typer.Option(help="why; it stands in `likeness list --all`")] = "",
     by: Annotated[str, typer.Option(help="who says so; the user of this machine by default")] = "",
 ) -> None:
-    """Say that these cases are not one bug: it leaves the list, and is proposed again only once it has doubled."""
+    """Say that these cases are not one bug. They leave the list, and are proposed again only once they have doubled."""
     from worker import proposals
     from worker.exits import ExitCode
 

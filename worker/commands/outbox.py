@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def dead_letters(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """List refused effects and quarantined records, each with its reason and remedy."""
+    """List refused effects and quarantined records. Each comes with its reason and remedy."""
     from rich.markup import escape
 
     from worker.exits import ExitCode
@@ -48,7 +48,7 @@ def retry(
     key: Annotated[str, typer.Argument(help="the key shown by dead-letters, or `all`")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Put dead letters back into the outbox, under the keys they had: nothing can come twice."""
+    """Put dead letters back into the outbox. They keep their keys: nothing can come twice."""
     from worker.exits import ExitCode
     from worker.store import outbox
 
@@ -64,7 +64,7 @@ def audit(
     config: ConfigOption = DEFAULT_CONFIG,
     repair: Annotated[bool, typer.Option("--repair", help="send again what is missing, under the same key")] = False,
 ) -> None:
-    """Hold the ledger against the CRM: every confirmed note there exactly once, every flag as decided."""
+    """Hold the ledger against the CRM. Is every confirmed note there exactly once, and every flag as decided?"""
     from rich.markup import escape
 
     from worker.audit import audit as compare

@@ -29,7 +29,7 @@ def preview(
     event: Annotated[str, typer.Option(help="what shall have happened: opened, bumped, resolved ...")] = "opened",
     language: Annotated[str, typer.Option(help="en or id; the configured one by default")] = "",
 ) -> None:
-    """Show what would be written about an account: the note, the message in the channel, the mails. Sends nothing."""
+    """Show what would be written about an account. The note, the message in the channel, the mails; sends nothing."""
     from rich.markup import escape
 
     from worker.assembly import renderer

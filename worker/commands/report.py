@@ -34,7 +34,7 @@ def report(
     form: Annotated[Format, typer.Option("--format", help="html, md or csv")] = Format.MARKDOWN,
     output: Annotated[Path | None, typer.Option(help="a file; standard output when left out")] = None,
 ) -> None:
-    """What was escalated in a month, how it was answered, how it ended, and whether it becomes less."""
+    """What was escalated in a month. How it was answered, how it ended, and whether it becomes less."""
     settings = load(config)
     with state(settings) as (store, ports), worker(settings, store, ports) as running:
         from worker.core.episodes import Month

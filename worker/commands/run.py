@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Run as a service: a cycle each interval until SIGTERM; SIGHUP reads the configuration again."""
+    """Run as a service, a cycle each interval. SIGTERM ends it, SIGHUP reads the configuration again."""
     from worker.assembly import assemble
     from worker.runner import Runner
     from worker.signals import listening
@@ -68,7 +68,7 @@ def sentence(told: dict[str, object]) -> str:
     """One cycle in words."""
     parts = [f"read {told['read']} records, {told['read_changed']} changed"]
     parts += [f"{told[name]} {word}" for name, word in _WORDS if told[name]]
-    if not told["opened"] and not told["changed"] and not told["delivered"]:
+    if not any(told[name] for name in ("opened", "changed", "delivered", "held")):
         parts.append("nothing to do")
     if not told["writes"]:
         parts.append("writes are switched off")
@@ -78,7 +78,7 @@ def sentence(told: dict[str, object]) -> str:
 _WORDS = (
     ("opened", "escalated"),
     ("changed", "accounts with news"),
-    ("held", "held by a brake (see `approve`)"),
+    ("held", "new escalations held by a brake: look with `dry-run`, say yes with `approve`"),
     ("delivered", "effects delivered"),
     ("refused", "refused (see `dead-letters`)"),
     ("unreadable", "unreadable"),

@@ -26,7 +26,7 @@ def serve(
         str, typer.Option(envvar="ESCALATION_STATUS_TOKEN", help="best given by the environment", show_default=False)
     ] = "",
 ) -> None:
-    """Serve the status page: / for people, /metrics for Prometheus, /livez and /readyz for whoever watches."""
+    """Serve the status page. / is for people, /metrics for Prometheus, /livez and /readyz for whoever watches."""
     import uvicorn
 
     from worker.core.local_time import LocalTime

@@ -81,8 +81,9 @@ def _end(text: str, now: datetime, zone: str) -> datetime:
         else:
             end = datetime.fromisoformat(text)
             end = end if end.tzinfo else end.replace(tzinfo=ZoneInfo(zone))
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}", param_hint="--until") from None
+    except ValueError:
+        fault = f'{text!r} is no time such as 18:00, "2026-11-28 18:00" or 4h'
+        raise typer.BadParameter(fault, param_hint="--until") from None
     if end <= now:
         raise typer.BadParameter(f"{text} is over", param_hint="--until")
     return end.astimezone(UTC)
@@ -103,7 +104,7 @@ def show(
     config: ConfigOption = DEFAULT_CONFIG,
     everything: Annotated[bool, typer.Option("--all", help="also those that are over")] = False,
 ) -> None:
-    """The silences, who asked for them and why, when they end, and how much they held back."""
+    """The silences, and how much each held back. Who asked for them and why, and when they end."""
     from worker.store import silences
 
     settings = load(config)
@@ -125,7 +126,7 @@ def remove(
     name: Annotated[str, typer.Argument(help="the silence's id, as `silence list` shows it")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """End a silence before its time; what it held back is decided in the next cycle."""
+    """End a silence before its time. What it held back is decided in the next cycle."""
     from worker.exits import ExitCode
     from worker.store import progress, silences
 

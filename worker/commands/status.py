@@ -25,7 +25,7 @@ def status(
     config: ConfigOption = DEFAULT_CONFIG,
     quiet: Annotated[bool, typer.Option("--quiet", help="only the exit code: 1 when cycles have stopped")] = False,
 ) -> None:
-    """Show open escalations with their clocks, the brakes, leftovers and the last cycle."""
+    """Show open escalations, brakes, leftovers and the last cycle."""
     from worker.exits import ExitCode
     from worker.runner import last_cycle
     from worker.status.look import FROZEN_AFTER

@@ -25,7 +25,7 @@ def trail(
     as_json: Annotated[bool, typer.Option("--json", help="one line of JSON an entry")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="only look whether a line was edited or is missing")] = False,
 ) -> None:
-    """Show the append-only trail, with the policy's version in each line."""
+    """Show who did what, when and why: the append-only trail. Each line has its policy's version."""
     from rich.markup import escape
 
     from worker.exits import ExitCode
@@ -41,11 +41,15 @@ def trail(
                 console().print(escape(str(each)))
             console().print(f"{count} lines, {len(broken)} broken places" if broken else f"{count} lines, all sealed")
             raise typer.Exit(ExitCode.FINDINGS if broken else ExitCode.OK)
-        for connector in settings.connectors:
-            for line in _lines(store, connector.name, account):
+        found = {connector.name: _lines(store, connector.name, account) for connector in settings.connectors}
+        if account and not any(found.values()):
+            typer.echo(f"account {account!r} was never escalated", err=True)
+            raise typer.Exit(ExitCode.FINDINGS)
+        for name, lines in found.items():
+            for line in lines:
                 # A line of JSON must not be wrapped to the width of a terminal.
                 if as_json:
-                    typer.echo(_json(connector.name, line))
+                    typer.echo(_json(name, line))
                 else:
                     tell(times.retold(_words(line)))
 

@@ -39,7 +39,7 @@ def twin(
     accounts: Annotated[int, typer.Option(min=20, help="how many accounts to make")] = 520,
     seed: Annotated[int, typer.Option(help="another seed, another portfolio")] = 20261124,
 ) -> None:
-    """Start a strict rehearsal server of a vendor with a made-up portfolio; Ctrl-C or SIGTERM ends it."""
+    """Start a strict rehearsal server of a vendor's CRM. It has a made-up portfolio; Ctrl-C or SIGTERM ends it."""
     from worker.portfolio import draw
 
     out, stop = console(), _stopping()

@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
 
 
 def backfill(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Read the old versions that a CRM kept, so that policies can be held against them. Run `once` first."""
+    """Read the old versions of records that a CRM kept. Policies can then be held against them; run `once` first."""
     from worker.backfill import backfill as read_past
 
     settings = load(config)
@@ -52,7 +52,7 @@ def backfill(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 def backtest(config: ConfigOption = DEFAULT_CONFIG, since: SinceOption = "", as_json: JsonOption = False) -> None:
-    """What this policy would have done with the stored past: how much, for whom, and which losses it saw coming."""
+    """What this policy would have done with the stored past. How much, for whom, and which losses it saw coming."""
     from worker.whatif import told
     from worker.whatif.backtest import run
 
@@ -74,7 +74,7 @@ def diff(
     since: SinceOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Who is added, dropped or moved by another policy: on today's facts, and in the past since a day."""
+    """Who is added, dropped or moved by another policy. On today's facts, and in the past since a day."""
     from worker.whatif import compare, told
     from worker.whatif.backtest import run
 
@@ -94,7 +94,7 @@ def diff(
 
 
 def start(candidate: PolicyArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Watch a candidate from now on; nothing of it is ever written, told or escalated."""
+    """Watch a candidate from now on. Nothing of it is ever written, told or escalated."""
     from worker.whatif import shadow
 
     settings, policy = load(config), _policy_of(candidate)
@@ -104,7 +104,7 @@ def start(candidate: PolicyArgument, config: ConfigOption = DEFAULT_CONFIG) -> N
 
 
 def shadow_report(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """What the candidate would have done since it is watched, against the live policy and what people said."""
+    """What the candidate would have done since it is watched. Against the live policy and what people said."""
     from worker.whatif import compare, shadow, told
     from worker.whatif.backtest import run
 
