@@ -8,7 +8,7 @@ of opening: a case joins the first case that it is most alike to, or becomes one
 that share one of their rarest words are compared, and of those with one word in common a limited number, so that the
 cost grows with the number of cases. The same cases give the same clusters, in whatever order they are read.
 
-What customers ask all the time is no bug: what came as often in the weeks before is left out.
+What customers ask all the time is no bug: what is no more than chance makes of the weeks before is left out.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ _SUBJECT, _WHOLE = 0.6, 0.45
 """How alike subjects, and whole texts, must be."""
 _SUBJECT_WORDS, _WHOLE_WORDS = 3, 4
 """How many telling words they must share at least."""
-_BURST = 2
-"""So many times the usual number of customers is more than the usual."""
+_BURST, _DEVIATIONS = 2, 3
+"""News is what comes from so many times the usual number of accounts, and is so many standard deviations (of a Poisson
+distribution) above it: where few come in a week, twice as many are chance."""
 _MOST_ASKED, _MOST_FIRSTS, _MOST_COMPARED = 16, 32, 12
 """Rare words of a case that are looked up, first cases kept for each (the newest), and those compared in the end."""
 _LITTLE = 0.5
@@ -104,11 +105,17 @@ def _grouped(alike: _Pass, worded: Iterable[tuple[Alike, tuple[str, ...]]]) -> I
 def _cluster(group: Sequence[Alike], weights: _Weights, least: int) -> Cluster | None:
     present = tuple(case for case in group if case.present)
     accounts = len({case.account_id for case in present})
-    usual = len({case.account_id for case in group if not case.present and case.bug_key is None}) / WEEKS_BEFORE
-    if accounts < least or accounts < _BURST * usual:
+    before = len({case.account_id for case in group if not case.present and case.bug_key is None})
+    if accounts < least or _is_usual(accounts, before):
         return None
     keys = sorted({case.bug_key for case in group if case.bug_key is not None})
-    return Cluster(present, _common(present, weights), usual, tuple(keys))
+    return Cluster(present, _common(present, weights), before / WEEKS_BEFORE, tuple(keys))
+
+
+def _is_usual(accounts: int, before: int) -> bool:
+    """Whether so many may come by chance where so many came in the weeks before, or are hardly more than usual."""
+    mean = (before + 1) / WEEKS_BEFORE
+    return accounts < max(_BURST * before / WEEKS_BEFORE, mean + _DEVIATIONS * math.sqrt(mean))
 
 
 def _without_overlap(told: Sequence[Cluster], weights: _Weights) -> tuple[Cluster, ...]:
