@@ -16,8 +16,10 @@ from connectors.base import Capabilities, Quota
 from connectors.crm.embedded import EmbeddedConnector
 from connectors.hearing import Hearing
 from tests.status.conftest import served
+from worker import proposals
 from worker.commands.serve import serve
 from worker.core.model import AccountId, Channel, ConnectorName, Event, Level, RecordKind
+from worker.core.proposals import Proposal
 from worker.hearing import remember
 from worker.ports import SystemPorts
 from worker.quota import keep
@@ -242,3 +244,24 @@ def test_a_state_that_cannot_be_read_is_told(settings: Settings, tmp_path: Path)
 def test_outside_of_loopback_it_does_not_start_without_a_token(listen: str) -> None:
     with pytest.raises(typer.BadParameter, match="ESCALATION_STATUS_TOKEN"):
         serve(listen=listen)
+
+
+def test_cases_that_may_be_one_bug_are_shown_until_somebody_answers(page, store: Store) -> None:
+    assert "One bug?" not in page.get().text
+    now = datetime.now(UTC)
+    waits = Proposal("C1", now, now, ("C1", "C2"), ("A1", "A2", "A3"), 3, "Export <b>fails</b>", ("excel",)).put("Sari")
+    try:
+        with store.begin() as tx:
+            proposals.remember(tx, ConnectorName("embedded"), [waits])
+        text = page.get().text
+        with store.begin() as tx:
+            proposals.decline(tx, ConnectorName("embedded"), "C1", "Sari", "", now)
+        after = page.get().text
+    finally:
+        with store.begin() as tx:
+            proposals.remember(tx, ConnectorName("embedded"), [])
+
+    assert "“Export &lt;b&gt;fails&lt;/b&gt;”" in text
+    assert "<td>Sari</td>" in text
+    assert "likeness decline C1" in text
+    assert "One bug?" not in after

@@ -53,5 +53,6 @@ galat error gagal fail pembaruan update perbarui update stok stock gudang wareho
 kosong blank hilang missing ganda duplicate dobel duplicate dobl duplicate notifikasi notification integrasi
 integration otomatis automatic tabel table grafik chart kuartal quarter saldo balance jurnal journal pajak tax gaji
 salary slip payslip lambat slow lemot slow cetak print simpan save hapus delete layar screen putih white
+karyawan employee pegawai employee
 """
 """Pairs: an Indonesian word, and the English one that says the same in the report of a bug."""
