@@ -245,7 +245,7 @@ def test_once_tells_cron_how_it_went(folder: Path) -> None:
     assert [each.returncode for each in (held, done, faulty, lost)] == [
         ExitCode.HELD, ExitCode.OK, ExitCode.CONFIGURATION, ExitCode.FINDINGS,
     ]  # fmt: skip
-    assert "1 new escalations held by a brake" in held.stdout
+    assert "1 held by a brake: look with" in held.stdout
     assert "1 escalated" in done.stdout
     assert "escalation.yaml:" in faulty.stderr
     assert not any("Traceback" in each.stderr for each in (held, done, faulty, lost))

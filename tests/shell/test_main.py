@@ -214,6 +214,6 @@ def test_what_a_brake_holds_is_something_to_do() -> None:
     held = sentence({**told, "unreadable": 0, "undecided": 0, "writes": True})
 
     assert held == (
-        "read 45 records, 45 changed; 45 new escalations held by a brake: look with `dry-run`, say yes with `approve`"
+        "read 45 records, 45 changed; 45 held by a brake: look with `dry-run`, say yes with `approve`"
     )
     assert sentence({**told, "held": 0, "unreadable": 0, "undecided": 0, "writes": True}).endswith("; nothing to do")

@@ -78,7 +78,7 @@ def sentence(told: dict[str, object]) -> str:
 _WORDS = (
     ("opened", "escalated"),
     ("changed", "accounts with news"),
-    ("held", "new escalations held by a brake: look with `dry-run`, say yes with `approve`"),
+    ("held", "held by a brake: look with `dry-run`, say yes with `approve`"),
     ("delivered", "effects delivered"),
     ("refused", "refused (see `dead-letters`)"),
     ("unreadable", "unreadable"),
