@@ -101,7 +101,7 @@ class FakeCrm:
             if start:
                 self._reading("page")
             for _, key in rows[start : start + self._world.page_size]:
-                self._world.read.setdefault(key, self._world.now)
+                self._world.fetch(key)
             yield _page(query, rows[start : start + self._world.page_size])
 
     def _reading(self, name: str) -> None:

@@ -31,9 +31,9 @@ def test_without_this_guard_it_breaks(guard: Guard) -> None:
     assert noticed, f"the simulation does not notice that {guard.name} is gone"
 
 
-@pytest.mark.parametrize("seed", [166, 307, 379, 1227, 1886, 2838, 5022])
+@pytest.mark.parametrize("seed", [166, 307, 379, 1227, 1886, 2838, 5022, 7434])
 def test_a_history_that_was_red_once_stays_green(seed: int) -> None:
-    """Each showed a fault of the product, but for 307, where the oracle asked too much."""
+    """Each showed a fault of the product, but for 307 and 7434, where the oracle asked too much."""
     assert run_seed(seed).violations == []
 
 

@@ -12,8 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from weakref import WeakKeyDictionary
 
-from greenlet import getcurrent
+from greenlet import getcurrent, greenlet
 from sqlalchemy.exc import OperationalError
 
 from connectors.base import CreateNote, CreateTask, Message
@@ -83,7 +84,8 @@ class World:
         """What a person will do in the very moment in which an account is written."""
         self.said: dict[str, datetime] = {}
         self.read: dict[str, datetime] = {}
-        """When a worker first read a record."""
+        """When a worker first had read a record: the page that brought it is stored, by whoever asked for it."""
+        self._fetched: WeakKeyDictionary[greenlet, list[str]] = WeakKeyDictionary()
         self.notes: list[CreateNote] = []
         self.tasks: list[CreateTask] = []
         self.posts: list[tuple[datetime, Message]] = []
@@ -114,6 +116,10 @@ class World:
             if record.visible_at <= self.now:
                 return record
         return None
+
+    def fetch(self, key: str) -> None:
+        """The worker that runs now is given a record; it may yet be frozen or killed before it has stored it."""
+        self._fetched.setdefault(getcurrent(), []).append(key)
 
     def news(self, account: str, record: str) -> bool:
         """Whether no worker had read this record when a person spoke about the account."""
@@ -160,6 +166,9 @@ class World:
     def reach(self, point: str) -> None:
         """A named point of the worker's path: it may be killed or frozen there, or find the disk full."""
         self.points += 1
+        if point == "tx:after":
+            for key in self._fetched.pop(getcurrent(), ()):
+                self.read.setdefault(key, self.now)
         if self.nth is not None:
             if self.flavour == "point" and self.points == self.nth:
                 self.kill()
