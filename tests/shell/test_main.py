@@ -213,7 +213,5 @@ def test_what_a_brake_holds_is_something_to_do() -> None:
     told = {"read": 45, "read_changed": 45, "opened": 0, "changed": 0, "held": 45, "delivered": 0, "refused": 0}
     held = sentence({**told, "unreadable": 0, "undecided": 0, "writes": True})
 
-    assert held == (
-        "read 45 records, 45 changed; 45 held by a brake: look with `dry-run`, say yes with `approve`"
-    )
+    assert held == "read 45 records, 45 changed; 45 held by a brake: look with `dry-run`, say yes with `approve`"
     assert sentence({**told, "held": 0, "unreadable": 0, "undecided": 0, "writes": True}).endswith("; nothing to do")
