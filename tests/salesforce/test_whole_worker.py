@@ -145,12 +145,18 @@ def test_disputes_cases_and_bugs_are_seen(running: Running) -> None:
     assert running.flagged() == {disputed: "L2", leaving: "L1", one: "L2", two: "L2"}
 
 
-def test_the_title_of_who_complains_is_asked_for_once_and_seen_at_the_contact(running: Running) -> None:
-    """An edit of the contact moves no stamp of the case: an hour and a newer case later no cursor comes by it again."""
-    twin = running.twin
+def complaint_without_a_title(twin: SalesforceTwin) -> tuple[str, str, str]:
+    """The account, the contact and the case."""
     account = twin.put("Account", Name="PT", Health__c="Green")
     contact = twin.put("Contact", FirstName="Budi", LastName="Hartono")
     case = twin.put("Case", AccountId=account, ContactId=contact, Subject="x", Status="New", Type="Complaint")
+    return account, contact, case
+
+
+def test_the_title_of_who_complains_is_asked_for_once_and_seen_at_the_contact(running: Running) -> None:
+    """An edit of the contact moves no stamp of the case: an hour and a newer case later no cursor comes by it again."""
+    twin = running.twin
+    account, contact, case = complaint_without_a_title(twin)
     for _ in range(60):
         running.tick()
     twin.put("Case", AccountId=account, Subject="How do I export?", Status="New")
@@ -166,12 +172,10 @@ def test_the_title_of_who_complains_is_asked_for_once_and_seen_at_the_contact(ru
     assert twin.record(case)["SystemModstamp"] == stamp
 
 
-def test_nobody_asks_again_for_what_has_a_title_or_is_closed(running: Running) -> None:
+def test_nobody_asks_again_for_what_is_closed(running: Running) -> None:
     """The look by id costs a call each ten minutes, as long as somebody waits for its answer."""
     twin = running.twin
-    account = twin.put("Account", Name="PT", Health__c="Green")
-    contact = twin.put("Contact", FirstName="Budi", LastName="Hartono")
-    case = twin.put("Case", AccountId=account, ContactId=contact, Subject="x", Status="New", Type="Complaint")
+    *_, case = complaint_without_a_title(twin)
     for _ in range(3):
         running.tick()
     waiting = [running.calls() for _ in range(10)]

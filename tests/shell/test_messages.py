@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.base import Capabilities, Posting, Result, WriteResult
-from tests.office import TUESDAY_10, Opened
+from tests.office import TUESDAY_10, Office, Opened, Recorder
 from worker.render import Renderer
 from worker.samples import samples
 
@@ -174,12 +174,18 @@ def test_many_at_once_are_one_digest_and_each_l3_stands_alone(office: Opened) ->
     assert all(f"PT A{number} " in digest.text for number in range(8))
 
 
-def test_after_a_storm_what_happens_is_told_in_its_thread(office: Opened) -> None:
+def storm_of_four(office: Opened) -> tuple[Office, Recorder]:
+    """Four accounts in the red at once, told in one list."""
     here = office(notifiers=SLACK, more="messages: {storm: 2}")
     slack = here.record("slack")
     for number in range(4):
         here.account(f"A{number}", "Merah")
     here.cycle()
+    return here, slack
+
+
+def test_after_a_storm_what_happens_is_told_in_its_thread(office: Opened) -> None:
+    here, slack = storm_of_four(office)
     here.account("A1", "Merah", override="acknowledged", override_by="Bima")
     here.cycle()
     edit, reply = slack.sent[1:]
@@ -190,11 +196,7 @@ def test_after_a_storm_what_happens_is_told_in_its_thread(office: Opened) -> Non
 
 
 def test_the_clocks_of_a_storm_do_not_make_another_one(office: Opened) -> None:
-    here = office(notifiers=SLACK, more="messages: {storm: 2}")
-    slack = here.record("slack")
-    for number in range(4):
-        here.account(f"A{number}", "Merah")
-    here.cycle()
+    here, slack = storm_of_four(office)
     here.cycle(timedelta(hours=1))
     warned = slack.sent[1:]
     here.cycle(timedelta(hours=1))
@@ -208,11 +210,7 @@ def test_the_clocks_of_a_storm_do_not_make_another_one(office: Opened) -> None:
 
 
 def test_what_leaves_a_storm_has_a_card_of_its_own_and_the_list_says_so(office: Opened) -> None:
-    here = office(notifiers=SLACK, more="messages: {storm: 2}")
-    slack = here.record("slack")
-    for number in range(4):
-        here.account(f"A{number}", "Merah")
-    here.cycle()
+    here, slack = storm_of_four(office)
     here.account("A1", "Merah", override="raise_l3", override_by="Bima")
     here.cycle()
     edit = slack.posts(Posting.EDIT)[-1]

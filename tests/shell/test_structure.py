@@ -9,7 +9,6 @@ MOST = 300
 REASONS = {
     "connectors/base.py": "the whole protocol on one page: who writes a connector reads this and nothing else",
     "connectors/crm/embedded/database.py": "one file format, with its schema and everything that reads or writes it",
-    "worker/commands/crm.py": "one command group; each function is one command of a few lines and its options",
     "worker/core/triggers.py": "one function a trigger, in the order of the process document",
 }
 

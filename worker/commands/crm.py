@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.commands.crm_file import CrmOption, opened_crm
+from worker.commands.crm_import import import_records
 from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, console
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from connectors.crm.embedded.database import EmbeddedCrm, Stored
 
 AccountArgument = Annotated[str, typer.Argument(help="the account's id or its name")]
-CrmOption = Annotated[Path | None, typer.Option("--crm", help="the CRM file; the configuration's by default")]
 
 _COLUMNS = {
     "accounts": ("account", ("name", "health", "arr", "arr_currency", "tier", "escalation_level", "escalation_status")),
@@ -41,23 +41,6 @@ def register(app: typer.Typer) -> None:
     crm.command("override")(override)
     crm.command("import")(import_records)
     app.add_typer(crm, name="crm")
-
-
-def _open(crm: Path | None, config: Path) -> EmbeddedCrm:
-    from connectors.crm.embedded import EmbeddedCrm
-
-    return EmbeddedCrm(crm or _configured(config))
-
-
-def _configured(config: Path) -> Path:
-    import os
-
-    from worker.settings import load_settings
-
-    for each in load_settings(config, os.environ).connectors:
-        if each.module == "connectors.crm.embedded":
-            return Path(str(each.options["path"]))
-    raise typer.BadParameter(f"{config} names no embedded CRM; give --crm FILE")
 
 
 def _found(crm: EmbeddedCrm, object_name: str, record_id: str) -> Stored:
@@ -93,7 +76,7 @@ def list_records(
     """List records of one kind."""
     from rich.table import Column, Table
 
-    opened = _open(crm, config)
+    opened = opened_crm(crm, config)
     if what in ("notes", "tasks"):
         written = opened.notes() if what == "notes" else opened.tasks()
         for entry in written[-most:]:
@@ -122,7 +105,7 @@ def _shown(value: object) -> str:
 
 def show(account: AccountArgument, crm: CrmOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Show an account with its flag, records, tasks and notes."""
-    opened = _open(crm, config)
+    opened = opened_crm(crm, config)
     record = _found(opened, "account", account)
     out = console()
     out.print(f"[bold]{_shown(record.fields.get('name'))}[/] ({record.id})")
@@ -144,7 +127,7 @@ def show(account: AccountArgument, crm: CrmOption = None, config: ConfigOption =
 
 def notes(account: AccountArgument, crm: CrmOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Show the notes of an account in full."""
-    opened = _open(crm, config)
+    opened = opened_crm(crm, config)
     for note in opened.notes(_found(opened, "account", account).id):
         typer.echo(f"--- {note.title} ({note.at:%Y-%m-%d %H:%M} UTC)\n{note.body}\n")
 
@@ -156,7 +139,7 @@ def set_fields(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Set fields of an account, as a person in the CRM would."""
-    opened = _open(crm, config)
+    opened = opened_crm(crm, config)
     fields: dict[str, Value] = {}
     for each in assignments:
         name, equals, value = each.partition("=")
@@ -177,7 +160,7 @@ def add_case(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Add a case that a customer wrote."""
-    opened = _open(crm, config)
+    opened = opened_crm(crm, config)
     fields: dict[str, Value] = {
         "account_id": _found(opened, "account", account).id,
         "subject": subject,
@@ -205,7 +188,7 @@ def close_case(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Close a case."""
-    opened = _open(crm, config)
+    opened = opened_crm(crm, config)
     _put(opened, "case", _found(opened, "case", case).id, {"status": "Closed", "closed_at": datetime.now(UTC)})
 
 
@@ -220,7 +203,7 @@ def add_dispute(
     """Add an open payment dispute."""
     from worker.core.money import NumberStyle, parse_number
 
-    opened = _open(crm, config)
+    opened = opened_crm(crm, config)
     try:
         number = parse_number(amount, NumberStyle.PLAIN)
     except ValueError as error:
@@ -242,7 +225,7 @@ def settle_dispute(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Settle a dispute."""
-    opened = _open(crm, config)
+    opened = opened_crm(crm, config)
     _put(opened, "dispute", _found(opened, "dispute", dispute).id, {"status": "Settled"})
 
 
@@ -262,7 +245,7 @@ def override(
 
     if wish not in {each.value for each in Wish}:
         raise typer.BadParameter(f"choose one of {', '.join(Wish)}", param_hint="--wish")
-    opened = _open(crm, config)
+    opened = opened_crm(crm, config)
     fields: dict[str, Value] = {
         "override": wish,
         "override_until": _moment(until) if until else None,
@@ -283,33 +266,3 @@ def _moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise typer.BadParameter(f"{text!r} has no time zone; write 2026-11-25T09:00+07:00")
     return moment
-
-
-def import_records(
-    accounts: Annotated[Path | None, typer.Option(help="CSV of accounts")] = None,
-    cases: Annotated[Path | None, typer.Option(help="CSV of cases")] = None,
-    disputes: Annotated[Path | None, typer.Option(help="CSV of payment disputes")] = None,
-    mapping: Annotated[Path, typer.Option(help="which column is which")] = Path("import-salesforce.yaml"),
-    rejects: Annotated[Path | None, typer.Option(help="keep the rows that were refused here")] = None,
-    crm: CrmOption = None,
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Load CSV exports. A bad row is told with file, line, column and reason, the good rows go on."""
-    from connectors.crm.embedded import EmbeddedCrm
-    from worker.exits import ExitCode
-    from worker.importing import import_files
-
-    files = {"account": accounts, "case": cases, "dispute": disputes}
-    given = {name: path for name, path in files.items() if path is not None}
-    if not given:
-        raise typer.BadParameter("name at least one of --accounts, --cases, --disputes")
-    opened = EmbeddedCrm.create(crm or _configured(config))
-    report = import_files(opened, given, mapping, rejects)
-    for fault in report.faults:
-        typer.echo(str(fault), err=True)
-    for name, count in report.imported.items():
-        typer.echo(f"{count} {name} records imported")
-    if report.faults:
-        told = f"{len(report.faults)} fault{'' if len(report.faults) == 1 else 's'}"
-        typer.echo(f"{told}; the rows without one were imported", err=True)
-    raise typer.Exit(ExitCode.FINDINGS if report.faults else ExitCode.OK)

@@ -38,7 +38,6 @@ _OPEN = (
 )
 _OPEN_OF_ONE = _OPEN.where(_OF_CONNECTOR)
 _ALL = select(escalation.c.body).where(_OF_CONNECTOR, _OF_ACCOUNT).order_by(escalation.c.number)
-_BY_STATUS = select(escalation.c.status, func.count()).group_by(escalation.c.status)
 _CAUSED = (
     select(escalation.c.body)
     .where(_OF_CONNECTOR, escalation.c.root_cause == bindparam("cause"), escalation.c.root_cause != text("''"))
@@ -106,11 +105,6 @@ def all_of(tx: Connection, connector: ConnectorName, account_id: AccountId) -> l
     """Every escalation that the account ever had, oldest first."""
     wanted = {"connector": connector, "account_id": account_id}
     return [decode(row[0], Escalation) for row in tx.execute(_ALL, wanted)]
-
-
-def count_by_status(tx: Connection) -> dict[str, int]:
-    """How many escalations stand where."""
-    return {row[0]: row[1] for row in tx.execute(_BY_STATUS)}
 
 
 def with_root_cause(

@@ -8,7 +8,7 @@ a proxy's HTML page. Nothing here raises for a shape that it does not know: it b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -258,8 +258,3 @@ def _used_up(problem: Problem, said: str) -> RetryableError:
     if "concurrent" in problem.message.casefold():
         return RetryableError(said, "too many long calls at once in this org; it is tried again", timedelta(seconds=45))
     return RetryableError(said, "the org's API calls of 24 hours are used up: see Setup, Company Information", _QUOTA)
-
-
-def with_status(found: Sequence[Problem], status: int) -> list[Problem]:
-    """The same refusals with the status of the subrequest that they came from."""
-    return [replace(each, status=status) for each in found]

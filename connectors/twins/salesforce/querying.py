@@ -92,10 +92,6 @@ class Querying:
             return page
         return page | {"nextRecordsUrl": _next(cursor.version, name, end)}
 
-    def forget_cursors(self) -> None:
-        """No cursor is good any longer."""
-        self._cursors.clear()
-
     def _columns(self, query: Select, paths: Paths) -> tuple[tuple[str, Path], ...]:
         columns: dict[str, tuple[str, Path]] = {}
         for dotted, at in query.fields:

@@ -131,11 +131,6 @@ class Org:
     rates: dict[str, Any] = field(default_factory=dict)
     currency: str = "IDR"
 
-    @property
-    def many_currencies(self) -> bool:
-        """Whether each record has a CurrencyIsoCode."""
-        return bool(self.rates)
-
     def add(self, *objects: SObject) -> None:
         """More objects; fields of one that is there are added to it."""
         for each in objects:

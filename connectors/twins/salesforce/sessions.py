@@ -71,10 +71,6 @@ class Sessions:
         self._until[token] = self.clock() + self.life
         return True
 
-    def end_all(self) -> None:
-        """Every session ends at once."""
-        self._until.clear()
-
     def _storm(self) -> None:
         now = self.clock()
         while self._logins and self._logins[0] <= now - timedelta(hours=1):

@@ -142,10 +142,6 @@ class SalesforceTwin(HttpTwin):
         """The integration user may read fields, not write them."""
         self.org.read_only |= {(object_name.lower(), each.lower()) for each in names}
 
-    def expire_sessions(self) -> None:
-        """All sessions end."""
-        self.sessions.end_all()
-
     def records(self, object_name: str, *, deleted: bool = False) -> list[dict[str, Any]]:
         """All committed records of an object, by the fields' own names."""
         with self.lock:
