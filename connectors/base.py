@@ -1,8 +1,9 @@
-"""What a connector and a notifier promise, the values that cross the border, and the errors by what to do next.
+"""What a connector promises, the values that cross the border, and the errors by what to do next.
 
-A connector is one module in `connectors/crm/` with `connect(settings) -> Connector`, a notifier one in
-`connectors/notify/` with `open_notifier(settings) -> Notifier`. Neither retries, sleeps or keeps state that a restart
-would need: the worker owns retries, cursors and keys. Every call is bounded by a timeout and a total deadline.
+A connector is one module in `connectors/crm/` with `connect(settings) -> Connector`. It neither retries nor sleeps nor
+keeps state that a restart would need: the worker owns retries, cursors and keys. Every call is bounded by a timeout and
+a total deadline. What only some CRMs can is promised apart: `connectors/quota.py` and `connectors/history.py`. A
+channel's promise, which shares results, findings and errors with this one, is `connectors/notifier.py`.
 """
 
 from __future__ import annotations
@@ -129,83 +130,6 @@ class CreateTask:
 
 
 Write = UpdateRecord | CreateNote | CreateTask
-
-
-class Posting(StrEnum):
-    """How a message relates to the ones before it."""
-
-    POST = "post"
-    EDIT = "edit"
-    REPLY = "reply"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One piece of news in a message about several escalations: whose it is, how high that stands, what is said."""
-
-    about: str
-    level: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Instead:
-    """How another channel tells the same to the same people, should this one fail for long."""
-
-    to: tuple[str, ...] = ()
-    subject: str = ""
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A small file that goes with a mail; other channels leave it out. `name` and `media_type` are plain ASCII."""
-
-    name: str
-    media_type: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """What a reader may press. `value` comes back with the click (`connectors/hearing.py`)."""
-
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message ready to go, rendered once: a retry sends the same bytes.
-
-    `key` is the idempotency key. `thread_key` names the escalation; `thread_ref` is the remote id of the thread's
-    first message, which EDIT replaces and REPLY answers. `subject` is the headline, `text` plain, `html` optional;
-    `link` leads to the record. `to` and `cc` are addresses or channel names, by the channel's own words; `envelope` are
-    those of them who get this copy, empty for all. `at` is fixed when the message is made and dates the e-mail.
-    `struck`: what it tells is over, and a channel that can shows it struck out. `repeated`: an earlier attempt may have
-    arrived, and the channel cannot look: a person should be able to tell. `attachments` are for mail, `buttons` for a
-    channel whose capabilities say so. `parts` and `instead` are the worker's own business; a notifier sends what the
-    other fields say.
-    """
-
-    key: str
-    posting: Posting
-    to: tuple[str, ...]
-    subject: str
-    text: str
-    at: datetime
-    html: str = ""
-    cc: tuple[str, ...] = ()
-    thread_key: str = ""
-    thread_ref: str = ""
-    envelope: tuple[str, ...] = ()
-    link: str = ""
-    struck: bool = False
-    repeated: bool = False
-    parts: tuple[Part, ...] = ()
-    instead: Instead | None = None
-    attachments: tuple[Attachment, ...] = ()
-    buttons: tuple[Button, ...] = ()
 
 
 class Result(StrEnum):
@@ -367,65 +291,6 @@ class Connector(Protocol):
 
     def count(self, keys: Sequence[str], accounts: Sequence[str] = ()) -> Mapping[str, int]:
         """How often each key is there, for `audit`: 0 and 2 are both faults. Raises when it cannot look."""
-        ...
-
-    def close(self) -> None:
-        """Let go of connections; may be called twice."""
-        ...
-
-
-@runtime_checkable
-class Historian(Protocol):
-    """A CRM that keeps old versions of its records, for policies that shall be held against the past."""
-
-    def past(self, query: Query[R]) -> Iterator[Page[R]]:
-        """Old versions of an object's records, those of one record together, the oldest first; not the present ones."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """How many calls a CRM has counted against its limit, of everybody who uses the account, as its answers last told.
-
-    `period` says what the limit is for, such as `24 hours`. `resets_at` is when counting begins anew; None where
-    nothing resets at once (a rolling period). `used` or `limit` None: not known, and `unknown` says why.
-    """
-
-    period: str
-    used: int | None = None
-    limit: int | None = None
-    resets_at: datetime | None = None
-    heard_at: datetime | None = None
-    unknown: str = ""
-
-
-@runtime_checkable
-class Metered(Protocol):
-    """A CRM that limits calls and tells how many are used. What has no such limit leaves this out."""
-
-    def quota(self) -> Quota:
-        """What the answers so far told. No I/O."""
-        ...
-
-
-@runtime_checkable
-class Notifier(Protocol):
-    """One channel."""
-
-    def capabilities(self) -> Capabilities:
-        """What it can do. No I/O."""
-        ...
-
-    def check(self) -> Sequence[Finding]:
-        """Look whether messages could be sent, sending none."""
-        ...
-
-    def send(self, message: Message) -> WriteResult:
-        """Send one message. `remote_id` is what EDIT and REPLY need later."""
-        ...
-
-    def find(self, keys: Sequence[str], since: datetime) -> Mapping[str, str]:
-        """Keys of messages that arrived since, with their remote ids. Raises when it cannot look."""
         ...
 
     def close(self) -> None:

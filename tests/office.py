@@ -10,8 +10,9 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 
-from connectors.base import Capabilities, Finding, Message, Posting, Result, WriteResult
+from connectors.base import Capabilities, Finding, Result, WriteResult
 from connectors.crm.embedded import EmbeddedConnector, EmbeddedCrm
+from connectors.notifier import Message, Posting
 from worker.assembly import Worker, assemble
 from worker.core.model import Channel, ConnectorName
 from worker.cycle import CycleReport

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Connection
 
-from connectors.base import Message, Posting
+from connectors.notifier import Message, Posting
 from worker.brakes import Hold
 from worker.core.model import AccountId, Channel, ConnectorName, Event, Level
 from worker.render import Renderer

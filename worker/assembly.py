@@ -7,7 +7,8 @@ import gc
 from dataclasses import dataclass
 from datetime import timedelta
 
-from connectors.base import Connector, Notifier
+from connectors.base import Connector
+from connectors.notifier import Notifier
 from worker import phrasebook
 from worker.alarms import Alarms
 from worker.cycle import Cycle

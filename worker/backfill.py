@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from connectors.base import Historian, Row
+from connectors.base import Row
+from connectors.history import Historian
 from worker.core.model import RecordKind
 from worker.field_readers import UnmappableError
 from worker.store import facts

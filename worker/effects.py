@@ -14,7 +14,8 @@ from functools import cache
 
 from sqlalchemy import Connection
 
-from connectors.base import Attachment, Button, CreateNote, CreateTask, Instead, Message, Posting
+from connectors.base import CreateNote, CreateTask
+from connectors.notifier import Attachment, Button, Instead, Message, Posting
 from worker.calendar_file import MEDIA_TYPE, calendar_file
 from worker.core.handoff import CALL
 from worker.core.model import (

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from connectors.base import Instead, Message, Posting
+from connectors.notifier import Instead, Message, Posting
 from worker.core.model import Channel
 from worker.render import Renderer
 from worker.store import deliveries, messages, outbox

@@ -6,16 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connectors.base import (
-    Capabilities,
-    CreateNote,
-    CreateTask,
-    Message,
-    Posting,
-    UpdateRecord,
-    Write,
-    WriteResult,
-)
+from connectors.base import Capabilities, CreateNote, CreateTask, UpdateRecord, Write, WriteResult
+from connectors.notifier import Message, Posting
 from worker.core.model import Channel
 from worker.effects import FlagWrite
 from worker.pages import page_of

@@ -16,7 +16,7 @@ from itertools import count
 
 from sqlalchemy import Connection
 
-from connectors.base import Instead, Message, Part, Posting
+from connectors.notifier import Instead, Message, Part, Posting
 from worker.core.model import AccountId, Channel, ConnectorName, Event, Level
 from worker.core.telling import Line
 from worker.digest import Slot

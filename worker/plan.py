@@ -20,7 +20,6 @@ from connectors.base import (
     CreateTask,
     FieldNeed,
     Finding,
-    Message,
     Page,
     Query,
     R,
@@ -29,6 +28,7 @@ from connectors.base import (
     Write,
     WriteResult,
 )
+from connectors.notifier import Message
 from worker.assembly import assemble
 from worker.core.model import AccountId, ConnectorName, Flag
 from worker.core.policy import Brakes

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from connectors.base import Metered, Quota
+from connectors.quota import Metered, Quota
 from worker.core.model import ConnectorName
 from worker.store import guard
 from worker.store.codec import decode, encode

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from connectors.base import Quota
+from connectors.quota import Quota
 from worker import brakes, hearing, proposals, undecided
 from worker.core.model import Escalation, EscalationId, Level
 from worker.quota import quota_of

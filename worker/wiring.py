@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote
 
-from connectors.base import Connector, FatalError, Notifier
+from connectors.base import Connector, FatalError
 from connectors.hearing import Hearer
+from connectors.notifier import Notifier
 from worker.core.model import AccountId, Channel, ConnectorName
 from worker.mapping import CrmMapping, load_mapping
 from worker.settings import ConnectorSettings, NotifierSettings, Settings
@@ -80,7 +81,7 @@ def _open_outlet(settings: NotifierSettings) -> Outlet:
     opened = getattr(module, "open_notifier", None)
     if opened is None:
         reason = f"notifier {settings.name}: module {settings.module} has no open_notifier()"
-        raise FatalError(reason, "see connectors/base.py")
+        raise FatalError(reason, "see connectors/notifier.py")
     return Outlet(
         settings.name,
         settings.channel,

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from connectors.base import Capabilities, Finding, Message, Posting, Result, Severity, WriteResult
+from connectors.base import Capabilities, Finding, Result, Severity, WriteResult
+from connectors.notifier import Message, Posting
 
 _VERBS = {Posting.POST: "message", Posting.EDIT: "update", Posting.REPLY: "reply"}
 

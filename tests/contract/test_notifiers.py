@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import ConnectorError, Message, Notifier, Posting, Result, Severity
+from connectors.base import ConnectorError, Result, Severity
+from connectors.notifier import Message, Notifier, Posting
 from connectors.twins.slack import TOKEN, Fault, SlackTwin
 
 ROOT = Path(__file__).parent.parent.parent

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.base import Capabilities, FatalError, Message, Posting, Result, RetryableError, Severity
+from connectors.base import Capabilities, FatalError, Result, RetryableError, Severity
+from connectors.notifier import Message, Posting
 from connectors.notify.slack import SlackNotifier, SlackWebhook, line, open_notifier, reading
 from connectors.twins.slack import HOOK, TOKEN, Fault, SlackTwin
 

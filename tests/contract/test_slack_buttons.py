@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.base import Button, FatalError, Posting, Result, RetryableError, Severity
+from connectors.base import FatalError, Result, RetryableError, Severity
 from connectors.hearing import Click, Hearer
+from connectors.notifier import Button, Posting
 from connectors.notify.slack import SlackWithButtons, open_notifier, socket
 from connectors.twins.slack import APP_TOKEN, TOKEN, Fault, SlackTwin
 from tests.contract.test_slack import POST

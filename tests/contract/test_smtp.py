@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import FatalError, Message, Posting, Result, Severity
+from connectors.base import FatalError, Result, Severity
+from connectors.notifier import Message, Posting
 from connectors.notify.email import open_notifier, smtp
 from tests.contract.smtp import PASSWORD, USER, Script, certificate, listening
 

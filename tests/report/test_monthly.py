@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Message
+from connectors.notifier import Message
 from tests.core.test_report import episode
 from tests.office import Office
 from tests.status.conftest import demo, settings

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.base import Message, Result, WriteResult
+from connectors.base import Result, WriteResult
+from connectors.notifier import Message
 from tests.office import Office
 from worker.core.model import Segment, Silence
 from worker.report import send_if_due

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Message, Posting
+from connectors.notifier import Message, Posting
 from connectors.notify.email.composing import composed
 from connectors.notify.slack.wording import rich, whole
 from tests.office import TUESDAY_10, Office

@@ -10,8 +10,8 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.base import Posting
 from connectors.hearing import Click
+from connectors.notifier import Posting
 from connectors.twins.slack import APP_TOKEN, TOKEN, Fault, SlackTwin
 from tests.office import Office, Opened
 from worker.core.model import AccountId, ConnectorName, Escalation, Event, Status

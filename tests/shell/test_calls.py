@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from icalendar import Calendar, Event
 
-from connectors.base import Attachment, Message, Posting
+from connectors.notifier import Attachment, Message, Posting
 from connectors.notify.email.composing import composed
 from tests.office import TUESDAY_10, Office, Opened
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from connectors.base import Capabilities, Posting, Result, WriteResult
+from connectors.base import Capabilities, Result, WriteResult
+from connectors.notifier import Posting
 from tests.office import CHAT, Office, Opened, Recorder
 from worker.core.model import AccountId, ConnectorName
 from worker.store import escalations

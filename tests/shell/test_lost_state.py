@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Capabilities, Posting, RetryableError
+from connectors.base import Capabilities, RetryableError
+from connectors.notifier import Posting
 from connectors.twins.slack import TOKEN, SlackTwin
 from tests.office import Office
 from worker.core.model import Channel

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Capabilities, Posting, Result, WriteResult
+from connectors.base import Capabilities, Result, WriteResult
+from connectors.notifier import Posting
 from tests.office import TUESDAY_10, Office, Opened, Recorder
 from worker.render import Renderer
 from worker.samples import samples

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Capabilities, Message, Posting, Result, RetryableError, WriteResult
+from connectors.base import Capabilities, Result, RetryableError, WriteResult
+from connectors.notifier import Message, Posting
 from tests.office import TUESDAY_10, Opened, Recorder
 from worker.decide import Decider
 from worker.heartbeat import Heartbeat

@@ -7,7 +7,6 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 MOST = 300
 REASONS = {
-    "connectors/base.py": "the whole protocol on one page: who writes a connector reads this and nothing else",
     "connectors/crm/embedded/database.py": "one file format, with its schema and everything that reads or writes it",
     "worker/core/triggers.py": "one function a trigger, in the order of the process document",
 }

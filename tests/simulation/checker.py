@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from connectors.base import Message, Posting
+from connectors.notifier import Message, Posting
 from tests.simulation.stories import STORIES, Story
 from tests.simulation.world import World
 

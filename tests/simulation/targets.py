@@ -17,9 +17,7 @@ from connectors.base import (
     Cursor,
     FieldNeed,
     Finding,
-    Message,
     Page,
-    Posting,
     Query,
     R,
     Result,
@@ -29,6 +27,7 @@ from connectors.base import (
     Write,
     WriteResult,
 )
+from connectors.notifier import Message, Posting
 from tests.simulation.world import Record, World
 
 CRM_LAG = 20

@@ -17,7 +17,8 @@ from weakref import WeakKeyDictionary
 from greenlet import getcurrent, greenlet
 from sqlalchemy.exc import OperationalError
 
-from connectors.base import CreateNote, CreateTask, Message
+from connectors.base import CreateNote, CreateTask
+from connectors.notifier import Message
 
 START = datetime(2026, 11, 24, 0, 0, tzinfo=UTC)
 FLAVOURS = ("before", "after", "hang", "garbage", "busy")

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from connectors.base import Capabilities, Quota
+from connectors.base import Capabilities
 from connectors.crm.embedded import EmbeddedConnector
 from connectors.hearing import Hearing
+from connectors.quota import Quota
 from tests.status.conftest import served
 from worker import proposals
 from worker.commands.serve import serve

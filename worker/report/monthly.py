@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from connectors.base import Message, Posting
+from connectors.notifier import Message, Posting
 from worker.assembly import Worker
 from worker.core.episodes import Month
 from worker.core.model import AccountId, Channel, ConnectorName, Event, Level, Role

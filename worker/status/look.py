@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from connectors.base import Quota
+from connectors.quota import Quota
 from worker import brakes, hearing, proposals, undecided
 from worker.core.model import AccountId, ConnectorName, Escalation, EscalationId, Level, RecordKind, Status
 from worker.core.proposals import Proposal

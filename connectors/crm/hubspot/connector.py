@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
-from connectors.base import Capabilities, FieldNeed, Finding, Page, Query, Quota, R, Row, Write, WriteResult
+from connectors.base import Capabilities, FieldNeed, Finding, Page, Query, R, Row, Write, WriteResult
 from connectors.crm.hubspot.activities import Activities
 from connectors.crm.hubspot.batches import MOST_INPUTS
 from connectors.crm.hubspot.client import Client
@@ -15,6 +15,7 @@ from connectors.crm.hubspot.reading import SEARCH_PAGE, Reader
 from connectors.crm.hubspot.setup import Setup
 from connectors.crm.hubspot.updates import Updater
 from connectors.crm.hubspot.writing import Writer
+from connectors.quota import Quota
 
 _INDEX_LAG = timedelta(seconds=60)
 """How long a search may show a record as it was; HubSpot says moments, others saw half a minute."""

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from connectors.base import Quota, RetryableError
+from connectors.base import RetryableError
 from connectors.crm.hubspot.answers import Policy, Refusal
+from connectors.quota import Quota
 
 _RISE = 1.1
 

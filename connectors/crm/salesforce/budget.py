@@ -12,7 +12,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
-from connectors.base import Quota, RetryableError
+from connectors.base import RetryableError
+from connectors.quota import Quota
 
 _USAGE = re.compile(r"(?:^|[;,\s])api-usage=(\d+)/(\d+)")
 _FORGET = timedelta(minutes=10)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from connectors.base import Capabilities, FieldNeed, Finding, Page, Query, Quota, R, Row, Write, WriteResult
+from connectors.base import Capabilities, FieldNeed, Finding, Page, Query, R, Row, Write, WriteResult
 from connectors.crm.salesforce.bulk import BulkReader
 from connectors.crm.salesforce.checking import Checker, to_deploy
 from connectors.crm.salesforce.client import Client
@@ -15,6 +15,7 @@ from connectors.crm.salesforce.options import Options
 from connectors.crm.salesforce.reading import Reader
 from connectors.crm.salesforce.schema import Schema
 from connectors.crm.salesforce.writing import Writer
+from connectors.quota import Quota
 
 _CAPABILITIES = Capabilities(
     batch_size=450,  # flag, note and task of 150 accounts: one look, two calls of graphs, one of tasks

@@ -13,7 +13,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-from connectors.base import Attachment, Message, Result, WriteResult
+from connectors.base import Result, WriteResult
+from connectors.notifier import Attachment, Message
 
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 """Addresses that are written to. Narrower than the standard allows: no quotes, no comments, no other alphabets."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from connectors.base import Capabilities, Finding, Message, Result, Severity, WriteResult
+from connectors.base import Capabilities, Finding, Result, Severity, WriteResult
+from connectors.notifier import Message
 from connectors.notify.email.composing import addressed, composed, name_of, nobody
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 
-from connectors.base import Capabilities, Finding, Message, Result, Severity, WriteResult
+from connectors.base import Capabilities, Finding, Result, Severity, WriteResult
+from connectors.notifier import Message
 from connectors.notify.email.composing import addressed, composed, nobody, one_line
 
 _TIMEOUT = 10.0

@@ -14,16 +14,8 @@ from datetime import datetime, timedelta
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
-from connectors.base import (
-    Capabilities,
-    Finding,
-    Message,
-    Posting,
-    Result,
-    RetryableError,
-    Severity,
-    WriteResult,
-)
+from connectors.base import Capabilities, Finding, Result, RetryableError, Severity, WriteResult
+from connectors.notifier import Message, Posting
 from connectors.notify.slack.answers import fate, told
 from connectors.notify.slack.reading import EVENT, FAULTS, bounded, joined, located
 from connectors.notify.slack.wording import Element, rich, whole

@@ -13,13 +13,13 @@ from connectors.base import (
     ConnectorError,
     FatalError,
     Finding,
-    Message,
     Result,
     RetryableError,
     Severity,
     WriteResult,
 )
 from connectors.hearing import Click, Hearing
+from connectors.notifier import Message
 from connectors.notify.slack.answers import fate
 from connectors.notify.slack.bot import SCOPES, SlackNotifier
 from connectors.notify.slack.envelope import ACTION

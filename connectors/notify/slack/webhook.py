@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from slack_sdk import WebhookClient
 from slack_sdk.webhook import WebhookResponse
 
-from connectors.base import Capabilities, Finding, Message, Result, Severity, WriteResult
+from connectors.base import Capabilities, Finding, Result, Severity, WriteResult
+from connectors.notifier import Message
 from connectors.notify.slack.answers import lost, posted
 from connectors.notify.slack.reading import FAULTS, bounded
 from connectors.notify.slack.wording import rich, whole

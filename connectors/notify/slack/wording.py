@@ -6,7 +6,7 @@ The plain text beside it is for notifications and old clients, and is escaped.
 
 from __future__ import annotations
 
-from connectors.base import Message, Posting
+from connectors.notifier import Message, Posting
 
 LIMIT = 38_000
 """Characters after escaping; Slack cuts at 40,000."""
