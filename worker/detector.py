@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from worker.core.book import PhraseBook
-from worker.core.model import Case, RecordKind, RecordRef, TextHit
+from worker.core.model import Case, TextHit
 from worker.core.phrases import case_hits
 
 _REMEMBERED = 4096
@@ -22,7 +22,7 @@ class CachedDetector:
         """The phrases of one case's customer-written text."""
         key = (case.id, case.subject, case.text, case.author, case.channel, case.reporter_title)
         if key not in self._seen:
-            self._seen[key] = case_hits(self._book, case, RecordRef(RecordKind.CASE, case.id))
+            self._seen[key] = case_hits(self._book, case, case.ref)
             if len(self._seen) > _REMEMBERED:
                 self._seen.popitem(last=False)
         self._seen.move_to_end(key)

@@ -8,7 +8,6 @@ ROOT = Path(__file__).parent.parent.parent
 MOST = 300
 REASONS = {
     "connectors/crm/embedded/database.py": "one file format, with its schema and everything that reads or writes it",
-    "worker/core/triggers.py": "one function a trigger, in the order of the process document",
 }
 
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from worker.core.disputes import beside_disputes, open_disputes, open_total
 from worker.core.handoff import call_between, calls_for
 from worker.core.model import AccountView, CaseStatus, Colour, Escalation, Person
 from worker.core.people import BY_HAND
 from worker.core.policy import Policy
 from worker.core.routing import csm_of
 from worker.core.story import NO_PAST, Past, TimelineEntry, story
-from worker.core.triggers import beside_disputes, open_disputes, open_total
 
 
 @dataclass(frozen=True, slots=True)

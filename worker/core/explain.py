@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from worker.core.cases import open_cases
+from worker.core.disputes import open_disputes, open_total
 from worker.core.model import (
     CHURN_THREAT,
     HEALTH_RED,
@@ -29,7 +31,7 @@ from worker.core.routing import route, told_as_well
 from worker.core.silences import hushed
 from worker.core.standing import until_when
 from worker.core.titles import asks_title, would_change_nothing
-from worker.core.triggers import BEFORE_A_LOSS, open_cases, open_disputes, open_total
+from worker.core.triggers import BEFORE_A_LOSS
 from worker.core.turn import covered
 
 

@@ -210,6 +210,11 @@ class Account:
     extra: Mapping[str, str | int | bool | Decimal | None] = field(default_factory=dict)
 
     @property
+    def ref(self) -> RecordRef:
+        """The account as the record that proves something."""
+        return RecordRef(RecordKind.ACCOUNT, self.id)
+
+    @property
     def page(self) -> AccountId | None:
         """On whose page notes about it stand: its own, or that of the account that it was merged into, or nowhere."""
         return self.merged_into if self.deleted else self.id
@@ -245,6 +250,11 @@ class Case:
     modified_at: datetime | None = None
     untitled: bool = False
 
+    @property
+    def ref(self) -> RecordRef:
+        """The case as the record that proves something."""
+        return RecordRef(RecordKind.CASE, self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
@@ -257,6 +267,11 @@ class Dispute:
     reason: str = ""
     opened_at: datetime | None = None
     modified_at: datetime | None = None
+
+    @property
+    def ref(self) -> RecordRef:
+        """The dispute as the record that proves something."""
+        return RecordRef(RecordKind.DISPUTE, self.id)
 
 
 @dataclass(frozen=True, slots=True)

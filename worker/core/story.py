@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from worker.core.disputes import beside_disputes
 from worker.core.model import AccountView, Escalation, Health, TrailEntry
-from worker.core.triggers import beside_disputes
 
 MOST = 24
 """Entries of a timeline; the newest are kept."""

@@ -14,8 +14,6 @@ from worker.core.model import (
     Case,
     Certainty,
     Escalation,
-    RecordKind,
-    RecordRef,
     Signal,
 )
 
@@ -40,8 +38,7 @@ def title_questions(complaints: Iterable[Case], now: datetime) -> Iterator[Signa
             f"{case.reporter} complains in case {case.id} and has no title in the CRM: which is it? "
             "Write it at the contact; an executive's complaint is escalated."
         )
-        ref = RecordRef(RecordKind.CASE, case.id)
-        yield Signal(EXECUTIVE_COMPLAINT, ref, detail, case.opened_at or now, key, Certainty.POSSIBLE)
+        yield Signal(EXECUTIVE_COMPLAINT, case.ref, detail, case.opened_at or now, key, Certainty.POSSIBLE)
 
 
 def asks_title(question: Signal) -> bool:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from functools import lru_cache
 
+from worker.core.cases import case_signal, case_signals, open_cases
+from worker.core.disputes import payment_dispute
 from worker.core.model import (
     BUILT_IN_TRIGGERS,
     CHURN_THREAT,
@@ -29,20 +30,15 @@ from worker.core.model import (
     AccountView,
     Assessment,
     Case,
-    CaseStatus,
     Certainty,
     Colour,
-    Dispute,
     Level,
-    RecordKind,
-    RecordRef,
     Segment,
     Signal,
     TextHit,
     TriggerId,
     Wish,
 )
-from worker.core.money import Conversion, Money, total
 from worker.core.policy import CustomTrigger, Policy, Verdict
 from worker.core.titles import title_questions
 
@@ -122,86 +118,25 @@ def _levelled(signal: Signal, policy: Policy, segment: Segment) -> Signal:
 
 def _broken(trigger: TriggerId, view: AccountView, now: datetime, error: Exception) -> Signal:
     detail = f"The trigger {trigger} could not be evaluated ({type(error).__name__}: {error}); look at this account."
-    return Signal(trigger, _self(view), detail, now, f"{trigger}:broken", Certainty.POSSIBLE)
-
-
-def _self(view: AccountView) -> RecordRef:
-    return RecordRef(RecordKind.ACCOUNT, view.account.id)
-
-
-def _ref(case: Case) -> RecordRef:
-    return RecordRef(RecordKind.CASE, case.id)
-
-
-def open_cases(view: AccountView) -> Iterator[Case]:
-    """The cases that count as evidence."""
-    return (case for case in view.cases if case.status is CaseStatus.OPEN)
-
-
-def beside_disputes(view: AccountView) -> tuple[Case, ...]:
-    """The cases, open and closed, that are not one of the disputes too.
-
-    Where a CRM keeps disputes among its tickets, one record is read as both, and people shall hear of it once.
-    """
-    disputes = {(dispute.id, dispute.opened_at) for dispute in view.disputes}
-    return tuple(case for case in view.cases if (case.id, case.opened_at) not in disputes)
-
-
-def open_disputes(view: AccountView) -> Iterator[Dispute]:
-    """The disputes that count as evidence."""
-    return (dispute for dispute in view.disputes if dispute.status is CaseStatus.OPEN)
-
-
-def _case_signals(trigger: TriggerId, view: AccountView, now: datetime) -> Iterator[Signal]:
-    """Cases that are filed under a trigger, else cases in which its phrases stand."""
-    for case in open_cases(view):
-        signal = _case_signal(trigger, case, view.hits, now)
-        if signal is not None:
-            yield signal
-
-
-def _case_signal(trigger: TriggerId, case: Case, hits: Sequence[TextHit], now: datetime) -> Signal | None:
-    occurred = case.opened_at or now
-    fingerprint = f"{trigger}:case:{case.id}"
-    if case.category == trigger:
-        detail = f"Case {case.id} ({_quoted(case.subject)}) is filed as {_words(trigger)}."
-        return Signal(trigger, _ref(case), detail, occurred, fingerprint)
-    own = [hit for hit in hits if hit.ref == _ref(case) and hit.trigger == trigger]
-    if not own:
-        return None
-    best = min(own, key=lambda hit: (hit.certainty is not Certainty.CERTAIN, hit.field, hit.start))
-    verb = "wrote" if best.certainty is Certainty.CERTAIN else "may mean it:"
-    detail = f"In case {case.id} ({_quoted(case.subject)}) the customer {verb} {_quoted(best.text)}."
-    if best.certainty is Certainty.POSSIBLE:
-        fingerprint = f"{fingerprint}:possible"
-    return Signal(trigger, _ref(case), detail, occurred, fingerprint, best.certainty, hit=best)
-
-
-def _quoted(text: str, most: int = 90) -> str:
-    text = " ".join(text.split())
-    return f"“{text if len(text) <= most else text[: most - 1] + '…'}”"
-
-
-def _words(trigger: TriggerId) -> str:
-    return trigger.replace("_", " ")
+    return Signal(trigger, view.account.ref, detail, now, f"{trigger}:broken", Certainty.POSSIBLE)
 
 
 def churn_threat(view: AccountView, _policy: Policy, now: datetime) -> Iterator[Signal]:
     """A structured sign in a CRM field, or the customer's own words."""
     since = view.account.modified_at or now
     for sign in view.account.churn_signals:
-        yield Signal(CHURN_THREAT, _self(view), f"The CRM says: {sign}.", since, f"churn_threat:field:{sign}")
-    yield from _case_signals(CHURN_THREAT, view, now)
+        yield Signal(CHURN_THREAT, view.account.ref, f"The CRM says: {sign}.", since, f"churn_threat:field:{sign}")
+    yield from case_signals(CHURN_THREAT, view, now)
 
 
 def legal_compliance(view: AccountView, _policy: Policy, now: datetime) -> Iterator[Signal]:
     """A legal or compliance matter."""
-    yield from _case_signals(LEGAL_COMPLIANCE, view, now)
+    yield from case_signals(LEGAL_COMPLIANCE, view, now)
 
 
 def security_incident(view: AccountView, _policy: Policy, now: datetime) -> Iterator[Signal]:
     """A data breach or security incident."""
-    yield from _case_signals(SECURITY_INCIDENT, view, now)
+    yield from case_signals(SECURITY_INCIDENT, view, now)
 
 
 def executive_complaint(view: AccountView, policy: Policy, now: datetime) -> Iterator[Signal]:
@@ -212,13 +147,13 @@ def executive_complaint(view: AccountView, policy: Policy, now: datetime) -> Ite
     """
     untitled: list[Case] = []
     for case in open_cases(view):
-        signal = _case_signal(EXECUTIVE_COMPLAINT, case, view.hits, now)
+        signal = case_signal(EXECUTIVE_COMPLAINT, case, view.hits, now)
         if signal is not None and signal.certainty is Certainty.CERTAIN:
             yield signal
         elif _is_executive(case.reporter_title, policy) and _is_complaint(case, view.hits):
             detail = f"{case.reporter or 'The reporter'} ({case.reporter_title}) complains in case {case.id}."
             yield Signal(
-                EXECUTIVE_COMPLAINT, _ref(case), detail, case.opened_at or now, f"{EXECUTIVE_COMPLAINT}:case:{case.id}"
+                EXECUTIVE_COMPLAINT, case.ref, detail, case.opened_at or now, f"{EXECUTIVE_COMPLAINT}:case:{case.id}"
             )
         elif signal is not None:
             yield signal
@@ -240,103 +175,7 @@ def _as_words(titles: tuple[str, ...]) -> tuple[str, ...]:
 
 def _is_complaint(case: Case, hits: Sequence[TextHit]) -> bool:
     filed = case.category in _COMPLAINTS or case.category == "complaint"
-    return filed or any(hit.ref == _ref(case) and hit.certainty is Certainty.CERTAIN for hit in hits)
-
-
-def payment_dispute(view: AccountView, policy: Policy, now: datetime) -> Iterator[Signal]:
-    """Strictly more than the limit, in one dispute or in the account's open total, at the rate of each one's day."""
-    claims = list(_claims(view))
-    for ref, amount, opened_at, _ in claims:
-        yield from _claim_signals(ref, amount, opened_at or now, policy)
-    yield from _total_signal(view, claims, policy, now)
-    for case in open_cases(view):
-        if case.amount is None:
-            signal = _case_signal(PAYMENT_DISPUTE, case, view.hits, now)
-            if signal is not None:
-                detail = f"{signal.detail} No amount is filed: is it more than {policy.dispute_enter}?"
-                fingerprint = f"{PAYMENT_DISPUTE}:case:{case.id}:amount"
-                yield replace(signal, certainty=Certainty.POSSIBLE, detail=detail, fingerprint=fingerprint)
-
-
-Claim = tuple[RecordRef, Money | None, datetime | None, str]
-
-
-def _claims(view: AccountView) -> Iterator[Claim]:
-    """A CRM may keep both in one kind of record: what is read as a dispute and as a case is one claim."""
-    counted = set()
-    for dispute in open_disputes(view):
-        counted.add((dispute.id, dispute.amount, dispute.opened_at))
-        yield RecordRef(RecordKind.DISPUTE, dispute.id), dispute.amount, dispute.opened_at, dispute.id
-    for case in open_cases(view):
-        if (case.id, case.amount, case.opened_at) in counted:
-            continue
-        filed = case.category == PAYMENT_DISPUTE
-        said = any(hit.ref == _ref(case) and hit.trigger == PAYMENT_DISPUTE for hit in view.hits)
-        if case.amount is not None and (filed or said):
-            yield _ref(case), case.amount, case.opened_at, case.id
-
-
-def _claim_signals(ref: RecordRef, amount: Money | None, opened_at: datetime, policy: Policy) -> Iterator[Signal]:
-    if amount is None:
-        detail = f"The {ref} has no amount: is it more than {policy.dispute_enter}?"
-        yield Signal(PAYMENT_DISPUTE, ref, detail, opened_at, f"{PAYMENT_DISPUTE}:{ref}:unknown", Certainty.POSSIBLE)
-        return
-    converted = policy.rates.convert(amount, opened_at.date())
-    if converted is None:
-        detail = (
-            f"The {ref} is about {amount}, and there is no rate of {opened_at:%Y-%m-%d}: "
-            f"is it more than {policy.dispute_enter}?"
-        )
-        yield Signal(
-            PAYMENT_DISPUTE, ref, detail, opened_at, f"{PAYMENT_DISPUTE}:{ref}:rate", Certainty.POSSIBLE, amount=amount
-        )
-    elif converted.result > policy.dispute_enter:
-        detail = f"The {ref} is about {_shown(converted)}, more than {policy.dispute_enter}."
-        yield Signal(
-            PAYMENT_DISPUTE,
-            ref,
-            detail,
-            opened_at,
-            f"{PAYMENT_DISPUTE}:{ref}:{_plain(converted.result.amount)}",
-            amount=amount,
-            conversion=converted,
-        )
-
-
-def _shown(converted: Conversion) -> str:
-    if converted.rate is None:
-        return str(converted.source)
-    return f"{converted.source} = {converted.result} (rate {converted.rate.value} of {converted.rate.as_of})"
-
-
-def _plain(amount: Decimal) -> str:
-    return f"{amount.normalize():f}"
-
-
-def open_total(view: AccountView, policy: Policy, now: datetime) -> Money | None:
-    """The account's open disputed total in the home currency; None when an amount or a rate is missing."""
-    sums: list[Money] = []
-    for _, amount, opened_at, _ in _claims(view):
-        converted = None if amount is None else policy.rates.convert(amount, (opened_at or now).date())
-        if converted is None:
-            return None
-        sums.append(converted.result)
-    return total(sums, policy.dispute_enter.currency)
-
-
-def _total_signal(view: AccountView, claims: Sequence[Claim], policy: Policy, now: datetime) -> Iterator[Signal]:
-    known: list[tuple[Conversion, str, datetime]] = []
-    for _, amount, opened_at, record_id in claims:
-        converted = None if amount is None else policy.rates.convert(amount, (opened_at or now).date())
-        if converted is not None:
-            known.append((converted, record_id, opened_at or now))
-    together = total((each.result for each, _, _ in known), policy.dispute_enter.currency)
-    if len(known) < 2 or together <= policy.dispute_enter or any(e.result > policy.dispute_enter for e, _, _ in known):
-        return
-    detail = f"{len(known)} open disputes together come to {together}, more than {policy.dispute_enter}."
-    ids = "+".join(sorted(record_id for _, record_id, _ in known))
-    newest = max(opened_at for _, _, opened_at in known)
-    yield Signal(PAYMENT_DISPUTE, _self(view), detail, newest, f"{PAYMENT_DISPUTE}:total:{ids}", amount=together)
+    return filed or any(hit.ref == case.ref and hit.certainty is Certainty.CERTAIN for hit in hits)
 
 
 def multi_customer_bug(view: AccountView, policy: Policy, now: datetime) -> Iterator[Signal]:
@@ -353,14 +192,14 @@ def multi_customer_bug(view: AccountView, policy: Policy, now: datetime) -> Iter
             others = len(accounts - {view.account.id})
             detail = f"Bug {case.bug_key} (case {case.id}) also hits {others} other account{'s' * (others != 1)}."
             yield Signal(
-                MULTI_CUSTOMER_BUG, _ref(case), detail, case.opened_at or now, f"{MULTI_CUSTOMER_BUG}:{case.bug_key}"
+                MULTI_CUSTOMER_BUG, case.ref, detail, case.opened_at or now, f"{MULTI_CUSTOMER_BUG}:{case.bug_key}"
             )
         elif case.bug_key is None:
             yield from _said_of_others(case, view, now)
 
 
 def _said_of_others(case: Case, view: AccountView, now: datetime) -> Iterator[Signal]:
-    signal = _case_signal(MULTI_CUSTOMER_BUG, case, view.hits, now)
+    signal = case_signal(MULTI_CUSTOMER_BUG, case, view.hits, now)
     if signal is None:
         return
     if case.category == MULTI_CUSTOMER_BUG:
@@ -377,7 +216,7 @@ def health_red(view: AccountView, policy: Policy, now: datetime) -> Iterator[Sig
     yield from _health(HEALTH_RED, Colour.RED, view, policy, now)
     if view.account.health.colour is Colour.UNKNOWN:
         detail = "The health score is empty or not understood: how is the account?"
-        yield Signal(HEALTH_RED, _self(view), detail, now, f"{HEALTH_RED}:unknown", Certainty.POSSIBLE)
+        yield Signal(HEALTH_RED, view.account.ref, detail, now, f"{HEALTH_RED}:unknown", Certainty.POSSIBLE)
 
 
 def health_yellow(view: AccountView, policy: Policy, now: datetime) -> Iterator[Signal]:
@@ -389,22 +228,22 @@ def _health(trigger: TriggerId, colour: Colour, view: AccountView, policy: Polic
     health = view.account.health
     if health.colour is not colour:
         return
-    score = "" if health.score is None else f", score {_plain(health.score)}"
+    score = "" if health.score is None else f", score {health.score.normalize():f}"
     as_of = "" if health.as_of is None else f", as of {health.as_of:%Y-%m-%d}"
     occurred = health.as_of or view.account.modified_at or now
     if health.as_of is not None and now - health.as_of > policy.health_stale_after:
         detail = f"The health score is {colour.value}{score}, but old{as_of}: is it still so?"
-        yield Signal(trigger, _self(view), detail, occurred, f"{trigger}:stale", Certainty.POSSIBLE)
+        yield Signal(trigger, view.account.ref, detail, occurred, f"{trigger}:stale", Certainty.POSSIBLE)
         return
     detail = f"The health score is {colour.value}{score}{as_of}."
-    yield Signal(trigger, _self(view), detail, occurred, str(trigger))
+    yield Signal(trigger, view.account.ref, detail, occurred, str(trigger))
 
 
 def pr_risk(view: AccountView, _policy: Policy, now: datetime) -> Iterator[Signal]:
     """A person has ticked PR risk."""
     if view.account.pr_risk:
         since = view.account.modified_at or now
-        yield Signal(PR_RISK, _self(view), "A person marked a PR risk in the CRM.", since, str(PR_RISK))
+        yield Signal(PR_RISK, view.account.ref, "A person marked a PR risk in the CRM.", since, str(PR_RISK))
 
 
 def manual(view: AccountView, _policy: Policy, now: datetime) -> Iterator[Signal]:
@@ -414,14 +253,14 @@ def manual(view: AccountView, _policy: Policy, now: datetime) -> Iterator[Signal
         override = view.account.override
         why = f": {override.outcome_note}" if override.outcome_note else " and gave no reason yet"
         detail = f"{override.by or 'A person'} asked for {level} in the CRM{why}."
-        yield Signal(MANUAL, _self(view), detail, now, f"{MANUAL}:{override.wish.value}", level=level)
+        yield Signal(MANUAL, view.account.ref, detail, now, f"{MANUAL}:{override.wish.value}", level=level)
 
 
 def _custom(rule: CustomTrigger) -> Trigger:
     def evaluate(view: AccountView, _policy: Policy, now: datetime) -> Iterator[Signal]:
         if rule.holds(view) is Verdict.YES:
             detail = rule.detail or f"The rule {rule.id} holds: {rule.source}"
-            yield Signal(rule.id, _self(view), detail, view.account.modified_at or now, str(rule.id))
+            yield Signal(rule.id, view.account.ref, detail, view.account.modified_at or now, str(rule.id))
 
     return evaluate
 

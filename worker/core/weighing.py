@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from worker.core.closing import close
+from worker.core.disputes import still_disputed
 from worker.core.flapping import flipped, mind_flapping
 from worker.core.model import (
     PAYMENT_DISPUTE,
@@ -22,7 +23,6 @@ from worker.core.model import (
 )
 from worker.core.opening import reason_of
 from worker.core.people import BY_HAND
-from worker.core.triggers import open_total
 from worker.core.turn import WORKER, Ask, Turn, covered
 from worker.core.waiting import wake
 
@@ -67,10 +67,7 @@ def _held(reason: Reason, turn: Turn) -> bool:
     """What keeps a reason although no signal says it now: a person's hand, or the lower limit of a dispute."""
     if reason.fingerprint == BY_HAND:
         return True
-    if reason.trigger != PAYMENT_DISPUTE:
-        return False
-    present = open_total(turn.view, turn.policy, turn.now)
-    return present is None or present >= turn.policy.dispute_leave
+    return reason.trigger == PAYMENT_DISPUTE and still_disputed(turn.view, turn.policy, turn.now)
 
 
 def _without_long_gone(reasons: tuple[Reason, ...], turn: Turn) -> tuple[Reason, ...]:
