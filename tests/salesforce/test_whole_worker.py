@@ -153,14 +153,20 @@ def complaint_without_a_title(twin: SalesforceTwin) -> tuple[str, str, str]:
     return account, contact, case
 
 
-def test_the_title_of_who_complains_is_asked_for_once_and_seen_at_the_contact(running: Running) -> None:
-    """An edit of the contact moves no stamp of the case: an hour and a newer case later no cursor comes by it again."""
-    twin = running.twin
-    account, contact, case = complaint_without_a_title(twin)
+def asked_an_hour_ago(running: Running) -> tuple[str, str, str]:
+    """Such a complaint, which only a look by id comes by again: an hour and a newer case have passed the cursor on."""
+    account, contact, case = complaint_without_a_title(running.twin)
     for _ in range(60):
         running.tick()
-    twin.put("Case", AccountId=account, Subject="How do I export?", Status="New")
+    running.twin.put("Case", AccountId=account, Subject="How do I export?", Status="New")
     running.tick()
+    return account, contact, case
+
+
+def test_the_title_of_who_complains_is_asked_for_once_and_seen_at_the_contact(running: Running) -> None:
+    """An edit of the contact moves no stamp of the case."""
+    twin = running.twin
+    account, contact, case = asked_an_hour_ago(running)
     asked = [each["Subject"] for each in twin.records("Task")]
     stamp = twin.record(case)["SystemModstamp"]
     twin.edit(contact, Title="Direktur Utama")
@@ -183,6 +189,23 @@ def test_nobody_asks_again_for_what_is_closed(running: Running) -> None:
     running.tick()
 
     assert sorted(waiting) == [1] * 9 + [2]
+    assert [running.calls() for _ in range(20)] == [1] * 20
+
+
+@pytest.mark.parametrize(("title", "level"), [("Staff", None), ("Direktur Utama", "L2")])
+def test_nobody_asks_again_once_the_title_stands_at_the_contact(
+    running: Running, title: str, level: str | None
+) -> None:
+    """The next look sees it and is the last, an executive's or not, although the case stays open."""
+    twin = running.twin
+    account, contact, _ = asked_an_hour_ago(running)
+    waiting = [running.calls() for _ in range(10)]
+    twin.edit(contact, Title=title)
+    for _ in range(11):
+        running.tick()
+
+    assert sorted(waiting) == [1] * 9 + [2]
+    assert running.flagged().get(account) == level
     assert [running.calls() for _ in range(20)] == [1] * 20
 
 
