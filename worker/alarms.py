@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from connectors.notifier import Message, Posting
+from worker.apart import Failure, Held
 from worker.brakes import Hold
 from worker.core.model import AccountId, Channel, ConnectorName, Event, Level
 from worker.render import Renderer
@@ -57,10 +58,10 @@ class Alarms:
     def held(self, connector: ConnectorName, hold: Hold, now: datetime) -> None:
         """Tell that new escalations wait for somebody's yes."""
         levels = ", ".join(f"{count} {level}" for level, count in hold.by_level.items())
-        values = {"count": hold.count, "by_level": levels, "limit": hold.limit, "accounts": hold.accounts}
+        told = Held(f"hold_{hold.why.value}", connector, hold.count, levels, hold.limit, hold.accounts)
         with self._store.begin() as tx:
             name = f"{hold.why.value}|{hold.since.isoformat()}|{levels}"
-            self._tell(tx, f"{connector} holds", name, now, f"hold_{hold.why.value}", {"where": connector, **values})
+            self._tell(tx, f"{connector} holds", name, now, told)
 
     def watch(self, failures: Mapping[str, tuple[str, str]], now: datetime) -> None:
         """Compare what fails now (where to reason and remedy) with what did, and tell what lasts and what is over."""
@@ -88,17 +89,15 @@ class Alarms:
         return self._known
 
     def _trouble(self, tx: Connection, where: str, trouble: Trouble, now: datetime, kind: str) -> None:
-        values = {"where": where, "since": trouble.since, "reason": trouble.reason, "remedy": trouble.remedy}
-        self._tell(tx, where, trouble.since.isoformat(), now, kind, {**values, "now": now})
+        told = Failure(kind, where, trouble.since, trouble.reason, trouble.remedy, now)
+        self._tell(tx, where, trouble.since.isoformat(), now, told)
 
-    def _tell(
-        self, tx: Connection, where: str, name: str, now: datetime, kind: str, values: Mapping[str, object]
-    ) -> None:
+    def _tell(self, tx: Connection, where: str, name: str, now: datetime, told: Failure | Held) -> None:
         if self._outlet is None:
             return
-        over = kind == "over"
+        over = told.kind == "over"
         key = str(uuid.uuid5(_NAMESPACE, f"{where}|{name}|{over}"))
-        card = self._renderer.told_apart("alarm", {"kind": kind, **values})
+        card = self._renderer.told_apart(told)
         message = Message(
             key=key,
             posting=Posting.REPLY if over else Posting.POST,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from connectors.base import CreateTask
 from worker import assembly, brakes, proposals
+from worker.apart import AlikeAccount, AlikeCase, AlikeCases
 from worker.assembly import Worker
 from worker.core.likeness import WEEKS_BEFORE, Alike, Cluster, clusters
 from worker.core.model import (
@@ -197,7 +198,7 @@ class _Look:
 
     def _task(self, asked: Proposal, found: _Found, page: Account, person: Person, *, grown: bool) -> Intent:
         key = str(uuid.uuid5(_NAMESPACE, f"{self._crm.name}|{asked.key}|{asked.times}"))
-        told = assembly.renderer(self._worker.settings).told_apart("likeness", self._values(asked, found, grown=grown))
+        told = assembly.renderer(self._worker.settings).told_apart(self._told(asked, found, grown=grown))
         due = self._now + self._policy.levels[Level.L1].response
         task = CreateTask(key, page.id, person.id, told.title, told.text, due)
         return Intent(
@@ -213,44 +214,36 @@ class _Look:
             payload=encode(task),
         )
 
-    def _values(self, asked: Proposal, found: _Found, *, grown: bool) -> dict[str, object]:
+    def _told(self, asked: Proposal, found: _Found, *, grown: bool) -> AlikeCases:
         worths = [worth_of(account, self._policy, self._now.date()) for account in found.accounts.values()]
         lines = list(self._lines(found))
-        return {
-            "proposal": asked,
-            "grown": grown,
-            "accounts": len(found.accounts),
-            "cases": len(found.cluster.cases),
-            "worth": " + ".join(map(str, sums(worths))),
-            "unknown": sum(worth is None for worth in worths),
-            "lines": lines[:_LISTED],
-            "more": len(lines[_LISTED:]),
-            "words": list(asked.words),
-            "field": _key_field(self._crm),
-            "bug_accounts": self._policy.bug_accounts,
-            "within": self._rule.within,
-            "before": WEEKS_BEFORE * self._rule.within,
-            "again": self._rule.again,
-        }
+        return AlikeCases(
+            proposal=asked,
+            grown=grown,
+            accounts=len(found.accounts),
+            cases=len(found.cluster.cases),
+            worth=" + ".join(map(str, sums(worths))),
+            unknown=sum(worth is None for worth in worths),
+            lines=lines[:_LISTED],
+            more=len(lines[_LISTED:]),
+            words=asked.words,
+            field=_key_field(self._crm),
+            bug_accounts=self._policy.bug_accounts,
+            within=self._rule.within,
+            before=WEEKS_BEFORE * self._rule.within,
+            again=self._rule.again,
+        )
 
-    def _lines(self, found: _Found) -> Iterator[dict[str, object]]:
+    def _lines(self, found: _Found) -> Iterator[AlikeAccount]:
         """An account each, the one that is worth most first, with its cases."""
-        own: dict[AccountId, list[Case]] = defaultdict(list)
+        own: dict[AccountId, list[AlikeCase]] = defaultdict(list)
         for each in found.cluster.cases:
-            own[each.account_id].append(found.cases[each.id])
+            case = found.cases[each.id]
+            own[each.account_id].append(AlikeCase(case.id, _in_short(case.subject), case.opened_at))
         for account in sorted(found.accounts.values(), key=lambda each: (-self._worth(each), each.id)):
             worth = worth_of(account, self._policy, self._now.date())
-            yield {
-                "name": account.name,
-                "worth": "" if worth is None else str(worth),
-                "csm": "" if account.owner is None else account.owner.name,
-                "cases": list(_briefly(own[account.id])),
-            }
-
-
-def _briefly(cases: Iterable[Case]) -> Iterator[dict[str, object]]:
-    for case in cases:
-        yield {"id": case.id, "subject": _in_short(case.subject), "opened_at": case.opened_at}
+            csm = "" if account.owner is None else account.owner.name
+            yield AlikeAccount(account.name, "" if worth is None else str(worth), csm, own[account.id])
 
 
 def _in_short(text: str) -> str:

@@ -17,6 +17,7 @@ from itertools import count
 from sqlalchemy import Connection
 
 from connectors.notifier import Instead, Message, Part, Posting
+from worker.apart import digest_of
 from worker.core.model import AccountId, Channel, ConnectorName, Event, Level
 from worker.core.telling import Line
 from worker.digest import Slot
@@ -161,11 +162,12 @@ class _Draft:
     def _written(self, message: Message) -> Message:
         news = tuple(part.text for part in message.parts)
         slot, mail = self.slot, bool(message.envelope)
-        card = self.renderer.digest(self.lines, storm=slot.storm, bug=slot.bug, news=news, personal=mail)
+        digest = digest_of(self.lines, storm=slot.storm, bug=slot.bug, news=news, personal=mail)
+        card = self.renderer.told_apart(digest)
         text = "\n".join(news) if message.posting is Posting.REPLY else card.text
         known = message.instead.to if message.instead is not None else ()
         to = tuple(dict.fromkeys((*known, *self.audience.instead)))
-        struck = card.over and message.posting is Posting.EDIT
+        struck = digest.over and message.posting is Posting.EDIT
         return replace(message, subject=card.title, text=text, struck=struck, instead=Instead(to, card.title, text))
 
     def _add(self, message: Message, at: datetime, told_since: datetime | None = None) -> None:

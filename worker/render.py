@@ -6,16 +6,15 @@ immutable sandbox with strict variables, and their steps and output are capped.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from worker.apart import Apart, Remark, Titled, values_of
 from worker.core.document import HandoffBrief, build_brief, build_document
 from worker.core.local_time import LocalTime
 from worker.core.model import (
@@ -33,7 +32,7 @@ from worker.core.model import (
 from worker.core.policy import Policy
 from worker.core.proof import Proof
 from worker.core.story import NO_PAST, Past
-from worker.core.telling import Line, restricted, sums, thanked
+from worker.core.telling import restricted, thanked
 from worker.core.turn import HANDED_OVER, WORKER
 from worker.languages import SPEAKS, language_of
 from worker.sandbox import FaultyTemplateError, environment, text_of
@@ -46,8 +45,6 @@ SLACK_LENGTH = 2_900
 SUBJECT_LENGTH = 150
 ZONE = "Asia/Jakarta"
 _LINE = 300
-_LISTED = 100
-"""Lines of one list that are shown; the rest is counted."""
 _CUT = "\n[cut: the whole text is longer]"
 _NAMES = (
     "note.txt",
@@ -107,20 +104,27 @@ class Renderer:
         self._translation = load_translation(templates_dir / language / "sentences.yaml")
         self._local = LocalTime(language, zone)
 
-    def check(self, samples: Iterable[Context]) -> tuple[str, ...]:
-        """Every fault of the templates, when each is rendered for each of these."""
+    def check(self, samples: Iterable[Context | Apart]) -> tuple[str, ...]:
+        """Every fault of the templates, when each is rendered for each of these that it may be about."""
         faults: dict[str, None] = {}
-        for context, name in product(samples, _NAMES):
-            try:
-                more = self._drafts(context) if name in _WITH_DRAFTS else {}
-                self._render(name, context, TEXT_LENGTH, key="00000000", subject="subject", **more)
-            except FaultyTemplateError as error:
-                faults[f"{error} (when rendering {name})"] = None
-            except jinja2.TemplateSyntaxError as error:
-                faults[f"{error.filename or name}:{error.lineno}: {error.message}"] = None
-            except Exception as error:  # noqa: BLE001  a template may fail in any way; all are told
-                faults[f"{name} ({context.event.value}): {type(error).__name__}: {error}"] = None
+        for sample in samples:
+            for name in _NAMES if isinstance(sample, Context) else sample.templates:
+                try:
+                    self._try(name, sample)
+                except FaultyTemplateError as error:
+                    faults[f"{error} (when rendering {name})"] = None
+                except jinja2.TemplateSyntaxError as error:
+                    faults[f"{error.filename or name}:{error.lineno}: {error.message}"] = None
+                except Exception as error:  # noqa: BLE001  a template may fail in any way; all are told
+                    faults[f"{name}: {type(error).__name__}: {error}"] = None
         return tuple(faults)
+
+    def _try(self, name: str, sample: Context | Apart) -> None:
+        if isinstance(sample, Context):
+            more = self._drafts(sample) if name in _WITH_DRAFTS else {}
+            self._render(name, sample, TEXT_LENGTH, key="00000000", subject="subject", **more)
+        else:
+            self._apart(name, sample, TEXT_LENGTH)
 
     def note(self, effect: AddNote, context: Context, key: str) -> Note:
         """The note of one event; its last line carries the key, so that it can be found again."""
@@ -162,42 +166,20 @@ class Renderer:
         """What happened to one of a list, with its name."""
         return " ".join(self._render("list_news.txt", _at(effect, context), _LINE * 2).split())
 
-    def digest(
-        self, lines: Sequence[Line], *, storm: bool, bug: str = "", news: Sequence[str] = (), personal: bool = False
-    ) -> Card:
-        """A list of escalations, in this order. `storm`: they are many of one cycle; `bug`: what hits them all.
-
-        `news` are what happened since; `personal`: the list is for one person and what concerns them.
-        """
-        over = bool(lines) and all(line.over for line in lines)
-        levels = Counter(line.level for line in lines if not line.over)
-        values: dict[str, object] = {
-            "count": len(lines),
-            "by_level": ", ".join(f"{levels[level]} {level}" for level in sorted(levels, reverse=True)),
-            "closed": sum(line.over for line in lines),
-            "lines": [line.text for line in lines[:_LISTED]],
-            "more": len(lines[_LISTED:]),
-            "storm": storm,
-            "bug": bug,
-            "worth": " + ".join(map(str, sums(line.worth for line in lines))),
-            "unknown": sum(line.worth is None for line in lines),
-            "news": news,
-            "personal": personal,
-            "over": over,
-        }
-        title, text = (self._environment.get_template(name) for name in ("digest_title.txt", "digest.txt"))
-        told = text_of(text, values, TEXT_LENGTH)
-        return Card(" ".join(text_of(title, values, 2 * SUBJECT_LENGTH).split()), told, over)
-
-    def told_apart(self, name: str, values: Mapping[str, object]) -> Card:
-        """What is about no single escalation: an `alarm`, or the `likeness` of cases; the templates of this name."""
-        title, text = (self._environment.get_template(each) for each in (f"{name}_title.txt", f"{name}.txt"))
-        return Card(" ".join(text_of(title, values, 2 * SUBJECT_LENGTH).split()), text_of(text, values, TEXT_LENGTH))
+    def told_apart(self, told: Titled) -> Card:
+        """What is about no single escalation."""
+        title, text = told.templates
+        return Card(
+            " ".join(self._apart(title, told, 2 * SUBJECT_LENGTH).split()), self._apart(text, told, TEXT_LENGTH)
+        )
 
     def remark(self, channel: str, *, doubt: bool) -> str:
         """Why a message comes by another channel; `doubt`: it may have arrived by its own."""
-        template = self._environment.get_template("remark.txt")
-        return text_of(template, {"channel": channel, "doubt": doubt}, SUBJECT_LENGTH).strip()
+        (name,) = Remark.templates
+        return self._apart(name, Remark(channel, doubt), SUBJECT_LENGTH).strip()
+
+    def _apart(self, name: str, told: Apart, most: int) -> str:
+        return text_of(self._environment.get_template(name), values_of(told), most)
 
     def email(self, effect: Notify, context: Context, *, restricted: bool = False) -> Mail:
         """The mail about an event; `restricted` for those who need not know what it is about."""

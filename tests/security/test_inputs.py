@@ -17,11 +17,12 @@ import structlog
 from connectors.twins.slack import SlackTwin
 from tests.office import Office
 from worker.__main__ import run
+from worker.apart import digest_of
 from worker.core.model import EscalationId, Event, Level, Notify
 from worker.core.telling import Line
 from worker.documents import FaultyDocumentError
 from worker.render import Renderer
-from worker.samples import samples
+from worker.samples import samples, samples_apart
 from worker.settings import LogSettings, SettingsError, load_settings
 from worker.telemetry import configure
 
@@ -180,8 +181,8 @@ def test_no_template_of_ours_comes_near_the_limit_of_steps() -> None:
     lines = [Line(EscalationId(f"esc_{number}"), Level.L2, told) for number in range(5_000)]
     renderer = Renderer(ROOT / "config/templates", "id")
 
-    assert renderer.digest(lines, storm=True).text
-    assert renderer.check(samples()) == ()
+    assert renderer.told_apart(digest_of(lines, storm=True)).text
+    assert renderer.check([*samples(), *samples_apart()]) == ()
 
 
 def test_a_template_without_end_is_cut(tmp_path: Path) -> None:

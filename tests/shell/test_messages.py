@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from connectors.base import Capabilities, Result, WriteResult
 from connectors.notifier import Posting
 from tests.office import TUESDAY_10, Office, Opened, Recorder
+from worker.__main__ import run
+from worker.exits import ExitCode
 from worker.render import Renderer
-from worker.samples import samples
+from worker.samples import samples, samples_apart
 
 ROOT = Path(__file__).parent.parent.parent
 SLACK = '  slack: {to: ["#escalations"]}'
@@ -329,7 +332,43 @@ def test_by_mail_l1_can_be_one_list_a_day(office: Opened) -> None:
 
 @pytest.mark.parametrize("language", ["en", "id"])
 def test_every_text_renders_for_every_event(language: str) -> None:
-    assert Renderer(ROOT / "config/templates", language).check(samples()) == ()
+    assert Renderer(ROOT / "config/templates", language).check([*samples(), *samples_apart()]) == ()
+
+
+@pytest.mark.parametrize("drafts", [False, True], ids=["all but drafts", "drafts"])
+def test_check_tries_every_template(drafts: bool, tmp_path: Path) -> None:
+    """Each fault is told with its file; a draft's hides that of the task that it stands in."""
+    folder = Path(shutil.copytree(ROOT / "config/templates/en", tmp_path / "en"))
+    only_words = {"words.txt", "labels.txt", "sentences.yaml"}
+    files = [file for file in folder.rglob("*.*") if file.name not in only_words]
+    broken = {file for file in files if file.name.startswith("draft_") is drafts}
+    for file in broken:
+        file.write_text("{{ no_such_value }}\n" + file.read_text(encoding="utf-8"), encoding="utf-8")
+    told = Renderer(tmp_path, "en").check([*samples(), *samples_apart()])
+
+    assert {Path(fault.partition(":1: ")[0]) for fault in told} == broken
+    assert all("'no_such_value' is undefined" in fault for fault in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("likeness_title.txt", "{{ proposal.custommers }}?", 1),
+        ("likeness.txt", "{{ accounts }} accounts\n{% if words %}\n{{ keys|join }}\n{% endif %}", 3),
+        ("alarm.txt", "{% if kind == 'over' %}\n{{ reson }}\n{% endif %}", 2),
+    ],
+)
+def test_a_fault_in_an_own_template_is_found_before_anybody_is_asked(
+    office: Opened, capsys: pytest.CaptureFixture[str], name: str, text: str, line: int
+) -> None:
+    here = office()
+    folder = Path(shutil.copytree(ROOT / "config/templates", here.folder / "templates"))
+    config = here.config.read_text(encoding="utf-8")
+    here.config.write_text(config.replace(str(ROOT / "config/templates"), str(folder)), encoding="utf-8")
+    (folder / "en" / name).write_text(text, encoding="utf-8")
+
+    assert run(["check", "--config", str(here.config)]) == ExitCode.FINDINGS
+    assert f"{folder / 'en' / name}:{line}: UndefinedError" in capsys.readouterr().out.replace("\n", "")
 
 
 def test_every_text_is_there_in_both_languages() -> None:

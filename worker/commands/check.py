@@ -46,7 +46,7 @@ def _own(settings: Settings) -> Iterator[tuple[str, Finding]]:
     from connectors.base import Finding, Severity
     from worker import phrasebook
     from worker.assembly import renderer
-    from worker.samples import samples
+    from worker.samples import samples, samples_apart
 
     yield "configuration", Finding(Severity.OK, str(settings.path), f"policy {settings.policy.version}")
     for warning in settings.warnings:
@@ -59,7 +59,7 @@ def _own(settings: Settings) -> Iterator[tuple[str, Finding]]:
     except phrasebook.PhraseBookError as error:
         for fault in error.faults:
             yield "phrases", Finding(Severity.ERROR, str(settings.phrases_dir), fault, "correct the phrase")
-    faults = renderer(settings).check(samples())
+    faults = renderer(settings).check([*samples(), *samples_apart()])
     for fault in faults:
         yield "templates", Finding(Severity.ERROR, str(settings.templates_dir), fault, "correct the template")
     if not faults:
