@@ -13,7 +13,7 @@ from connectors.base import Row
 from connectors.history import Historian
 from worker.core.model import RecordKind
 from worker.field_readers import UnmappableError
-from worker.store import facts
+from worker.store import fact_history, facts
 from worker.store.database import Store
 from worker.wiring import Crm
 
@@ -46,21 +46,21 @@ def _by_record(historian: Historian, crm: Crm, kind: RecordKind) -> Iterator[lis
 
 def _store(store: Store, crm: Crm, kind: RecordKind, records: Sequence[list[Row]]) -> int:
     with store.begin() as tx:
-        known = facts.oldest(tx, crm.name, kind, [versions[0].record_id for versions in records])
+        known = fact_history.oldest(tx, crm.name, kind, [versions[0].record_id for versions in records])
         fresh = [versions for versions in records if known.get(versions[0].record_id, 0) > 0]
         rows = [
             (_version(crm, kind, row, place - len(versions) + 1), crm.mapping.stamp(row))
             for versions in fresh
             for place, row in enumerate(versions)
         ]
-        facts.prepend(tx, crm.name, kind, rows)
+        fact_history.prepend(tx, crm.name, kind, rows)
     return len(rows)
 
 
 def _version(crm: Crm, kind: RecordKind, row: Row, seq: int) -> facts.Version:
     body = crm.mapping.body(row)
     account_id = None if kind is RecordKind.ACCOUNT else crm.mapping.account_id(kind, row)
-    return facts.Version(row.record_id, seq, account_id, _bug(crm, kind, row), row.modified_at, body, row.deleted)
+    return facts.Version(row.record_id, seq, account_id, _bug(crm, kind, row), body, row.deleted)
 
 
 def _bug(crm: Crm, kind: RecordKind, row: Row) -> str | None:

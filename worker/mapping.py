@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ import msgspec
 
 from connectors.base import Cursor, FieldNeed, Query, Row, Value
 from worker import field_readers as read
+from worker.account_signs import AccountSigns
 from worker.core.model import (
     Account,
     AccountId,
@@ -24,7 +24,6 @@ from worker.core.model import (
     BugKey,
     Case,
     CaseStatus,
-    Colour,
     Dispute,
     Flag,
     Override,
@@ -39,10 +38,6 @@ from worker.row_shape import names_used, shape_of
 
 T = TypeVar("T")
 
-_STIRRING = ("pr_risk", "churn_signals", "wish")
-"""Account fields that ask for something when they say anything."""
-_SAYS_NOTHING = (None, False, "", "none")
-
 
 class CrmMapping:
     """One CRM's mapping. Safe to share; holds no state."""
@@ -55,15 +50,7 @@ class CrmMapping:
         self._decoders = {kind: msgspec.json.Decoder(shape, float_hook=Decimal) for kind, shape in self._shapes.items()}
         self._encoder = msgspec.json.Encoder()
         account = kinds[RecordKind.ACCOUNT].fields
-        health = account["health"]
-        self._green = frozenset(
-            word
-            for words in (health.values, health.written)
-            for word, ours in words.items()
-            if ours == Colour.GREEN.value
-        ) | {Colour.GREEN.value}
-        stirring = (name for name in _STIRRING if name in account)
-        self._stirring = attrgetter("health", "deleted", "flag_escalated", *stirring)
+        self._signs = AccountSigns(kinds[RecordKind.ACCOUNT])
         self._stamp_marks = {kind: b',"%s":"' % each.modified_field.encode() for kind, each in kinds.items()}
         self.disputes_are_cases = len({each.object_name for each in kinds.values()}) < len(kinds)
         title = kinds[RecordKind.CASE].fields.get("reporter_title") if RecordKind.CASE in kinds else None
@@ -129,12 +116,11 @@ class CrmMapping:
         """Whether this record alone cannot ask for anything. Raises UnmappableError where it cannot be told."""
         if kind is not RecordKind.ACCOUNT:
             return not self._is_open(kind, row)
-        health, deleted, *said = self._stirring(row)
-        if deleted or not isinstance(health, str):
-            return False
-        if health not in self._green and health.strip().casefold() not in self._green:
-            return False
-        return not any(said) or all(value in _SAYS_NOTHING for value in said)
+        return self._signs.quiet(row)
+
+    def asking(self, accounts: Sequence[Row]) -> list[Row]:
+        """Those of these accounts that are not quiet."""
+        return self._signs.asking(accounts)
 
     def stamp(self, row: Row) -> datetime:
         """When the CRM changed it last, aware UTC."""
@@ -151,6 +137,11 @@ class CrmMapping:
     def says_the_same(self, kind: RecordKind, body: bytes, other: bytes) -> bool:
         """Whether two stored bodies differ in nothing but their modified stamps."""
         return self._unstamped(kind, body) == self._unstamped(kind, other)
+
+    def stamp_said(self, kind: RecordKind, body: bytes) -> str:
+        """The modified stamp in a stored body, in the CRM's words; empty where a mapping of then named it otherwise."""
+        _, _, rest = body.partition(self._stamp_marks[kind])
+        return rest.partition(b'"')[0].decode()
 
     def _unstamped(self, kind: RecordKind, body: bytes) -> bytes:
         head, mark, rest = body.partition(self._stamp_marks[kind])

@@ -5,7 +5,7 @@ One transaction a page, which the caller opens; everything here happens in it or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,6 +42,8 @@ class _Before:
     first_load: bool
 
 
+_Record = tuple[Row, bytes]
+"""As it came, and as it is stored."""
 _NOTHING = _Before(frozenset(), {}, {}, first_load=True)
 
 
@@ -62,12 +64,14 @@ class Mirror:
         bodies = self._mapping.bodies(rows)
         before = _NOTHING if first_load else self._before(tx, kind, rows, bodies)
         touched = _Touched()
-        versions = self._versions(kind, zip(rows, bodies, strict=True), before, touched, began)
-        facts.append(tx, self._connector, kind, versions, began)
-        stored = {version.record_id: version.modified for version in versions}
-        unowned = self._unowned.among(tx, kind, rows, stored.keys())
+        records = list(zip(rows, bodies, strict=True))
+        if not first_load:
+            records = [each for each in records if self._is_news(kind, each, before, began)]
+        self._store(tx, kind, records, before, touched, began)
+        unowned = self._unowned.among(tx, kind, rows, {row.record_id for row, _ in records})
         if not first_load:
             read = {row.record_id for row in rows} - unowned.keys()
+            stored = {row.record_id: row.modified_at for row, _ in records}
             progress.release_from_quarantine(tx, self._connector, kind, read, stored)
             if kind is RecordKind.ACCOUNT and before.watched:
                 progress.saw_accounts(tx, self._connector, list(before.watched), began)
@@ -75,7 +79,7 @@ class Mirror:
             progress.put_in_quarantine(tx, self._connector, kind, record_id, "", reason, began)
         self._set_aside(tx, kind, page, began)
         self._mark(tx, touched, began)
-        return len(versions)
+        return len(records)
 
     def _before(self, tx: Connection, kind: RecordKind, rows: Sequence[Row], bodies: Sequence[bytes]) -> _Before:
         ids = [row.record_id for row in rows]
@@ -89,42 +93,58 @@ class Mirror:
         known = facts.known(tx, self._connector, kind, others) if others else {}
         return _Before(unchanged, known, watched, first_load=False)
 
-    def _versions(
+    def _is_news(self, kind: RecordKind, record: _Record, before: _Before, began: datetime) -> bool:
+        row, body = record
+        if row.record_id in before.unchanged:
+            return False
+        last = before.known.get(row.record_id)
+        return last is None or not (
+            self._same(kind, last, row, body, before) or self._overtaken(kind, last, row, began)
+        )
+
+    def _store(
         self,
+        tx: Connection,
         kind: RecordKind,
-        records: Iterable[tuple[Row, bytes]],
+        records: Sequence[_Record],
         before: _Before,
         touched: _Touched,
         began: datetime,
-    ) -> list[facts.Version]:
+    ) -> None:
+        if kind is RecordKind.ACCOUNT and before.first_load:
+            records = self._begin(tx, records, touched, began)
         look = self._account if kind is RecordKind.ACCOUNT else self._attached
-        known, unchanged = before.known, before.unchanged
-        watched = before.watched if kind is RecordKind.ACCOUNT else {}
         versions: list[facts.Version] = []
         for row, body in records:
-            if row.record_id in unchanged:
-                continue
-            last = known.get(row.record_id)
-            if last is None or not (self._same(kind, last, row, body, watched) or self._overtaken(last, row, began)):
-                account_id, bug_key = look(kind, row, last, before, touched)
-                seq = 1 if last is None else last.seq + 1
-                versions.append(
-                    facts.Version(row.record_id, seq, account_id, bug_key, row.modified_at, body, row.deleted)
-                )
-        return versions
+            last = before.known.get(row.record_id)
+            account_id, bug_key = look(kind, row, last, before, touched)
+            seq = 1 if last is None else last.seq + 1
+            versions.append(facts.Version(row.record_id, seq, account_id, bug_key, body, row.deleted))
+        facts.append(tx, self._connector, kind, versions, began)
 
-    def _same(
-        self, kind: RecordKind, last: facts.Known, row: Row, body: bytes, watched: Mapping[str, datetime | None]
-    ) -> bool:
+    def _begin(
+        self, tx: Connection, records: Sequence[_Record], touched: _Touched, began: datetime
+    ) -> Sequence[_Record]:
+        """The first load of accounts, at once but for those that are deleted, which are returned."""
+        asking = self._mapping.asking([row for row, _ in records])
+        deleted = {row.record_id for row in asking if row.deleted}
+        touched.accounts.update(AccountId(row.record_id) for row in asking)
+        first = [(row.record_id, body) for row, body in records if row.record_id not in deleted]
+        facts.begin_with(tx, self._connector, RecordKind.ACCOUNT, first, began)
+        return [record for record in records if record[0].record_id in deleted] if deleted else ()
+
+    def _same(self, kind: RecordKind, last: facts.Known, row: Row, body: bytes, before: _Before) -> bool:
         """Whether a record says nothing new.
 
         Where the worker has written its flag, a newer stamp with old content is news: somebody set the field back.
         """
         if last.gone != row.deleted or not self._mapping.says_the_same(kind, body, last.body):
             return False
-        return row.deleted or last.modified == row.modified_at or watched.get(row.record_id) is None
+        if row.deleted or kind is not RecordKind.ACCOUNT or before.watched.get(row.record_id) is None:
+            return True
+        return self._mapping.stamp_said(kind, last.body) == row.modified_at
 
-    def _overtaken(self, last: facts.Known, row: Row, began: datetime) -> bool:
+    def _overtaken(self, kind: RecordKind, last: facts.Known, row: Row, began: datetime) -> bool:
         """Whether a newer read has stored a newer version already: this page was read before, by a worker that froze.
 
         Only both together say so: a clock may be set back, and a CRM may be restored from a backup.
@@ -132,8 +152,8 @@ class Mirror:
         if micros(began) >= last.seen_at:
             return False
         try:
-            stored = self._mapping.stamp(msgspec.structs.replace(row, modified_at=last.modified))
-            return self._mapping.stamp(row) <= stored
+            said = self._mapping.stamp_said(kind, last.body)
+            return self._mapping.stamp(row) <= self._mapping.stamp(msgspec.structs.replace(row, modified_at=said))
         except UnmappableError:
             return False
 

@@ -156,10 +156,14 @@ class Surveyor:
                 account = self._crm.mapping.account(self._crm.mapping.load(RecordKind.ACCOUNT, fact.body))
             except UnmappableError as error:
                 if not set_aside:
-                    set_aside.append(SetAside(RecordKind.ACCOUNT, fact.record_id, fact.modified, str(error)))
+                    set_aside.append(self._set_aside(fact, error))
             else:
                 return (self._as_gone(account, known[0]), known[0]) if known[0].gone else (account, fact)
         return None
+
+    def _set_aside(self, fact: facts.Fact, error: UnmappableError) -> SetAside:
+        stamp = self._crm.mapping.stamp_said(fact.kind, fact.body)
+        return SetAside(fact.kind, fact.record_id, stamp, str(error))
 
     def _as_gone(self, account: Account, fact: facts.Fact) -> Account:
         row = self._crm.mapping.load(RecordKind.ACCOUNT, fact.body)
@@ -175,7 +179,7 @@ class Surveyor:
             try:
                 self._attach(fact, cases, disputes)
             except UnmappableError as error:
-                set_aside.append(SetAside(fact.kind, fact.record_id, fact.modified, str(error)))
+                set_aside.append(self._set_aside(fact, error))
         open_cases = [case for case in cases if case.status is CaseStatus.OPEN]
         reached = facts.bug_accounts(tx, self._crm.name, [case.bug_key for case in open_cases if case.bug_key])
         return AccountView(

@@ -18,7 +18,7 @@ from tests.office import TUESDAY_10, Opened, Recorder
 from worker.decide import Decider
 from worker.heartbeat import Heartbeat
 from worker.secrets import Secret
-from worker.store import facts, outbox, trails
+from worker.store import fact_history, outbox, trails
 from worker.store.deliveries import Kind, State
 
 SLACK = '  slack: {to: ["#escalations"]}'
@@ -275,12 +275,12 @@ def test_old_facts_trail_and_effects_are_forgotten_once_a_day(office: Opened) ->
         here.account("B1", "Merah", health_score=minute + 1)
         here.cycle()
     with here.store.read() as tx:
-        before = len(facts.history(tx, "embedded", "A1")), len(facts.history(tx, "embedded", "B1"))
+        before = len(fact_history.of_account(tx, "embedded", "A1")), len(fact_history.of_account(tx, "embedded", "B1"))
     here.clock.at_time += timedelta(days=40)
     for _ in range(4):
         here.cycle()
     with here.store.read() as tx:
-        after = len(facts.history(tx, "embedded", "A1")), len(facts.history(tx, "embedded", "B1"))
+        after = len(fact_history.of_account(tx, "embedded", "A1")), len(fact_history.of_account(tx, "embedded", "B1"))
         trail = trails.trail_of(tx, "embedded")
         notes = outbox.of_kind(tx, "embedded", Kind.NOTE)
         flags = outbox.of_kind(tx, "embedded", Kind.FLAG)

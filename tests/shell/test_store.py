@@ -37,7 +37,7 @@ from worker.core.model import (
 )
 from worker.core.policy import Brakes
 from worker.ports import SystemPorts
-from worker.store import clicks, escalations, facts, guard, outbox, progress, retention, trails
+from worker.store import clicks, escalations, fact_history, facts, guard, outbox, progress, retention, trails
 from worker.store.codec import decode, encode, micros
 from worker.store.database import Store, StoreBusyError, StoreError, open_store
 from worker.store.deliveries import Delivery, Intent, Kind, State
@@ -75,7 +75,7 @@ def intent(key: str, *, lane: str = "crm", kind: Kind = Kind.NOTE, account: str 
 
 
 def version(record: str, seq: int = 1, account: str | None = None, bug: str | None = None) -> facts.Version:
-    return facts.Version(record, seq, account, bug, "m", b'{"v":%d}' % seq)
+    return facts.Version(record, seq, account, bug, b'{"v":%d}' % seq)
 
 
 def claim(store: Store, *, owner: str = "w1", now: datetime = NOW, limit: int = 10) -> list[Delivery]:
@@ -147,12 +147,39 @@ def test_an_earlier_release_s_facts_are_kept_at_the_upgrade(store_url: str) -> N
             )
     store = open_store(store_url, SystemPorts())
     with store.read() as tx:
-        told = [(each.record_id, each.body) for each in facts.history(tx, CRM, ACME)]
+        told = [(each.record_id, each.body) for each in fact_history.of_account(tx, CRM, ACME)]
         bugs = facts.bug_accounts(tx, CRM, ["BUG"])
     store.close()
 
     assert told == [("c1", b'{"v":1}'), ("c1", b'{"v":2}')]
     assert bugs == {"BUG": frozenset({"acme"})}
+
+
+def test_facts_that_carried_names_are_told_apart_after_the_upgrade(store_url: str) -> None:
+    with of_release(store_url, "0008") as tx:
+        for connector, kind, record in (("crm", "case", "c1"), ("crm", "account", "acme"), ("b", "account", "acme")):
+            tx.execute(
+                text(
+                    "INSERT INTO fact (connector, kind, record_id, seq, account_id, bug_key, modified, seen_at, gone, "
+                    "body) VALUES (:connector, :kind, :record, 1, :account, NULL, 'm', 5, :gone, :body)"
+                ),
+                {
+                    "connector": connector,
+                    "kind": kind,
+                    "record": record,
+                    "account": "acme" if kind == "case" else None,
+                    "gone": int(connector == "b"),
+                    "body": f"{connector} {record}".encode(),
+                },
+            )
+    store = open_store(store_url, SystemPorts())
+    with store.read() as tx:
+        told = [(each.kind, each.body, each.gone) for each in fact_history.of_account(tx, CRM, ACME)]
+        others = [(each.kind, each.body, each.gone) for each in fact_history.of_account(tx, ConnectorName("b"), ACME)]
+    store.close()
+
+    assert told == [(RecordKind.ACCOUNT, b"crm acme", False), (RecordKind.CASE, b"crm c1", False)]
+    assert others == [(RecordKind.ACCOUNT, b"b acme", True)]
 
 
 def test_an_earlier_release_s_escalations_are_counted_at_the_upgrade(store_url: str) -> None:
@@ -206,7 +233,7 @@ def test_the_newest_version_counts_and_the_old_ones_stay(store: Store) -> None:
         facts.append(tx, CRM, RecordKind.CASE, [version("c1", 2, "acme")], NOW + timedelta(hours=1))
 
         assert [fact.body for fact in facts.attached_facts(tx, CRM, ACME)] == [b'{"v":2}']
-        assert len(facts.history(tx, CRM, ACME)) == 2
+        assert len(fact_history.of_account(tx, CRM, ACME)) == 2
         assert facts.known(tx, CRM, RecordKind.CASE, ["c1", "nobody"])["c1"].seq == 2
 
 
@@ -256,6 +283,33 @@ def test_retention_drops_old_versions_but_never_the_present_state(store: Store) 
 
         assert retention.forget(tx, NOW - timedelta(days=730), 100) == 1
         assert facts.account_ids(tx, CRM) == ["acme", "globex"]
+
+
+def test_retention_keeps_what_an_open_escalation_of_the_same_crm_rests_on(store: Store) -> None:
+    other = ConnectorName("another")
+    with store.begin() as tx:
+        for crm in (other, CRM):
+            facts.append(tx, crm, RecordKind.ACCOUNT, [version("acme", 1)], NOW - timedelta(days=900))
+            facts.append(tx, crm, RecordKind.ACCOUNT, [version("acme", 2)], NOW)
+        escalations.save(tx, CRM, escalation())
+
+        assert retention.forget(tx, NOW - timedelta(days=730), 100) == 1
+        assert [len(facts.account_facts(tx, crm, ACME)) for crm in (other, CRM)] == [1, 2]
+
+
+def test_a_first_load_s_records_are_versions_like_any_other(store: Store) -> None:
+    with store.begin() as tx:
+        facts.begin_with(tx, CRM, RecordKind.ACCOUNT, [("acme", b"{}"), ("globex", b"{}")], NOW)
+        facts.append(tx, CRM, RecordKind.ACCOUNT, [version("acme", 2)], NOW + timedelta(hours=1))
+
+        told = [(each.body, each.seen_at, each.gone) for each in facts.account_facts(tx, CRM, ACME)]
+        known = facts.known(tx, CRM, RecordKind.ACCOUNT, ["acme", "globex"])
+
+    assert told == [(b'{"v":2}', NOW + timedelta(hours=1), False), (b"{}", NOW, False)]
+    assert {record_id: (last.seq, last.account_id) for record_id, last in known.items()} == {
+        "acme": (2, None),
+        "globex": (1, None),
+    }
 
 
 def test_a_mark_set_while_deciding_is_not_cleared(store: Store) -> None:

@@ -28,7 +28,7 @@ from worker.core.money import Money
 from worker.core.renewals import RenewalDate
 from worker.core.triggers import segment_of
 from worker.past import health_moves, renewal_dates
-from worker.store import escalations, facts, trails
+from worker.store import escalations, fact_history, facts, trails
 from worker.store.database import Store
 from worker.wiring import Crm
 
@@ -59,7 +59,7 @@ def collect(worker: Worker, store: Store, until: datetime) -> Collected:
         opened = escalations.opened_between(tx, _FIRST, until)
         trails = _trails(tx, {name for name, _ in opened})
         episodes = tuple(_episode(tx, worker, name, one, trails[one.id], until) for name, one in opened)
-        seen = sorted(moment for crm in worker.crms for moment in facts.accounts_first_seen(tx, crm.name))
+        seen = sorted(moment for crm in worker.crms for moment in fact_history.accounts_first_seen(tx, crm.name))
         names = {(name, one.account_id): each.account_name for (name, one), each in zip(opened, episodes, strict=True)}
         polish = tuple(_polished(tx, worker, names))
     return Collected(episodes, tuple(seen), (*_gaming(episodes, trails), *polish))

@@ -12,104 +12,82 @@ from sqlalchemy import Connection, and_, bindparam, exists, func, literal_column
 
 from worker.core.model import AccountId, BugKey, ConnectorName, RecordKind
 from worker.store.codec import instant, micros
-from worker.store.schema import dirty, fact
-from worker.store.statements import InWords, add_rows, driver_rows, listed
+from worker.store.kind_numbers import KIND_NUMBERS
+from worker.store.schema import crm, dirty, fact
+from worker.store.statements import Insert, InWords, add_rows, driver_rows, listed
 
 _newer = fact.alias("newer")
 _IS_NEWEST = ~exists().where(
     and_(
-        _newer.c.connector == fact.c.connector,
+        _newer.c.crm == fact.c.crm,
         _newer.c.kind == fact.c.kind,
         _newer.c.record_id == fact.c.record_id,
         _newer.c.seq > fact.c.seq,
     )
 )
-_OF_CONNECTOR = fact.c.connector == bindparam("connector")
-_OF_KIND = and_(_OF_CONNECTOR, fact.c.kind == bindparam("kind"))
-_OF_ACCOUNT = fact.c.account_id == bindparam("account_id")
-_SEEN = (fact.c.kind, fact.c.record_id, fact.c.seen_at, fact.c.modified, fact.c.body, fact.c.gone)
-_THE_ACCOUNT = and_(fact.c.kind == "account", fact.c.record_id == bindparam("account_id"))
+_NUMBER = select(crm.c.number).where(crm.c.name == bindparam("connector"))
+OF_CONNECTOR = fact.c.crm == _NUMBER.scalar_subquery()
+OF_KIND = and_(OF_CONNECTOR, fact.c.kind == bindparam("kind"))
+OF_ACCOUNT = fact.c.account_id == bindparam("account_id")
+SEEN = (fact.c.kind, fact.c.record_id, fact.c.seen_at, fact.c.body, fact.c.gone)
+THE_ACCOUNT = and_(fact.c.kind == "account", fact.c.record_id == bindparam("account_id"))
 _KNOWN = select(
     fact.c.record_id,
     fact.c.seq,
     fact.c.account_id,
     fact.c.bug_key,
-    fact.c.modified,
     fact.c.gone,
     fact.c.seen_at,
     fact.c.body,
-).where(_OF_KIND, listed(fact.c.record_id, "ids"), _IS_NEWEST)
+).where(OF_KIND, listed(fact.c.record_id, "ids"), _IS_NEWEST)
 _NEWEST_BODIES = InWords(
     # By row id: one look into the key's index a record, where the general form below takes two and a sorted list.
     sqlite="""
         SELECT fact.record_id, fact.body FROM json_each(:ids) AS asked
         CROSS JOIN fact ON fact.rowid = (
             SELECT rowid FROM fact AS version
-            WHERE version.connector = :connector AND version.kind = :kind AND version.record_id = asked.value
+            WHERE version.crm = (SELECT number FROM crm WHERE name = :connector)
+            AND version.kind = :kind AND version.record_id = asked.value
             ORDER BY version.seq DESC LIMIT 1
         )
         WHERE fact.gone = 0
     """,
     postgresql="""
         SELECT fact.record_id, fact.body FROM fact
-        WHERE fact.connector = :connector AND fact.kind = :kind AND fact.record_id = ANY (:ids) AND fact.gone = 0
+        WHERE fact.crm = (SELECT number FROM crm WHERE name = :connector)
+        AND fact.kind = :kind AND fact.record_id = ANY (:ids) AND fact.gone = 0
         AND fact.seq = (
             SELECT max(version.seq) FROM fact AS version
-            WHERE version.connector = fact.connector AND version.kind = fact.kind
-            AND version.record_id = fact.record_id
+            WHERE version.crm = fact.crm AND version.kind = fact.kind AND version.record_id = fact.record_id
         )
     """,
 )
-_ANY = select(fact.c.seq).where(_OF_KIND).limit(1)
-_VERSIONS = select(*_SEEN).where(_OF_CONNECTOR, _THE_ACCOUNT).order_by(fact.c.seq.desc()).limit(bindparam("most"))
-_ATTACHED = select(*_SEEN).where(_OF_CONNECTOR, _OF_ACCOUNT, _IS_NEWEST).order_by(fact.c.kind, fact.c.record_id)
-_HISTORY = (
-    select(*_SEEN)
-    .where(_OF_CONNECTOR, _THE_ACCOUNT | and_(_OF_ACCOUNT, fact.c.kind != "account"))
-    .order_by(fact.c.seen_at, fact.c.kind, fact.c.record_id, fact.c.seq)
-)
-_WHOLE_PAST = select(*_SEEN).where(_OF_CONNECTOR).order_by(fact.c.kind, fact.c.record_id, fact.c.seq)
-_with_bug = fact.alias("with_bug")
-_BUG_PAST = (
-    select(*_SEEN)
-    .where(
-        _OF_CONNECTOR,
-        fact.c.kind == "case",
-        exists().where(
-            _with_bug.c.connector == fact.c.connector,
-            _with_bug.c.kind == fact.c.kind,
-            _with_bug.c.record_id == fact.c.record_id,
-            _with_bug.c.bug_key.is_not(None),
-        ),
-    )
-    .order_by(fact.c.kind, fact.c.record_id, fact.c.seq)
-)
-_OLDEST = (
-    select(fact.c.record_id, func.min(fact.c.seq))
-    .where(_OF_KIND, listed(fact.c.record_id, "ids"))
-    .group_by(fact.c.record_id)
-)
+_ANY = select(fact.c.seq).where(OF_KIND).limit(1)
+_VERSIONS = select(*SEEN).where(OF_CONNECTOR, THE_ACCOUNT).order_by(fact.c.seq.desc()).limit(bindparam("most"))
+_ATTACHED = select(*SEEN).where(OF_CONNECTOR, OF_ACCOUNT, _IS_NEWEST).order_by(fact.c.kind, fact.c.record_id)
 _BUGS = select(fact.c.bug_key, fact.c.account_id).where(
-    _OF_CONNECTOR, listed(fact.c.bug_key, "keys"), fact.c.account_id.is_not(None), fact.c.gone == 0, _IS_NEWEST
+    OF_CONNECTOR, listed(fact.c.bug_key, "keys"), fact.c.account_id.is_not(None), fact.c.gone == 0, _IS_NEWEST
 )
-_ACCOUNTS = (
-    select(fact.c.record_id).where(_OF_CONNECTOR, fact.c.kind == "account").distinct().order_by(fact.c.record_id)
-)
-_ACCOUNT_COUNT = select(func.count(func.distinct(fact.c.record_id))).where(_OF_CONNECTOR, fact.c.kind == "account")
-_FIRST_SEEN = select(func.min(fact.c.seen_at)).where(_OF_CONNECTOR, fact.c.kind == "account").group_by(fact.c.record_id)
+_ACCOUNTS = select(fact.c.record_id).where(OF_CONNECTOR, fact.c.kind == "account").distinct().order_by(fact.c.record_id)
+_ACCOUNT_COUNT = select(func.count(func.distinct(fact.c.record_id))).where(OF_CONNECTOR, fact.c.kind == "account")
 _RESTED_ON = select(fact.c.kind, fact.c.record_id).where(
-    _OF_CONNECTOR, fact.c.gone == 0, listed(fact.c.account_id, "accounts"), _IS_NEWEST
+    OF_CONNECTOR, fact.c.gone == 0, listed(fact.c.account_id, "accounts"), _IS_NEWEST
 )
 _GONE_TO_DECIDE = select(fact.c.record_id).where(
-    _OF_CONNECTOR,
-    fact.c.kind == literal_column("'account'"),
+    OF_CONNECTOR,
+    fact.c.kind == "account",
     fact.c.gone == literal_column("1"),
     _IS_NEWEST,
-    exists().where(dirty.c.connector == fact.c.connector, dirty.c.account_id == fact.c.record_id),
+    exists().where(dirty.c.connector == bindparam("connector"), dirty.c.account_id == fact.c.record_id),
 )
-_CASES_SINCE = select(*_SEEN).where(
-    _OF_CONNECTOR, fact.c.kind == "case", fact.c.seen_at >= bindparam("since"), fact.c.gone == 0, _IS_NEWEST
+_CASES_SINCE = select(*SEEN).where(
+    OF_CONNECTOR, fact.c.kind == "case", fact.c.seen_at >= bindparam("since"), fact.c.gone == 0, _IS_NEWEST
 )
+
+
+_NUMBERED = Insert(crm, ("name",), lambda insert: insert.on_conflict_do_nothing())
+_FIRST = (fact.c.crm, fact.c.kind, fact.c.record_id, fact.c.seen_at, fact.c.body)
+_WHOLE = tuple(fact.c)
 
 
 class Known(NamedTuple):
@@ -122,7 +100,6 @@ class Known(NamedTuple):
     seq: int
     account_id: str | None
     bug_key: str | None
-    modified: str
     gone: bool
     seen_at: int
     body: bytes
@@ -135,7 +112,6 @@ class Version(NamedTuple):
     seq: int
     account_id: str | None
     bug_key: str | None
-    modified: str
     body: bytes
     gone: bool = False
 
@@ -147,7 +123,6 @@ class Fact:
     kind: RecordKind
     record_id: str
     seen_at: datetime
-    modified: str
     body: bytes
     gone: bool
 
@@ -163,7 +138,9 @@ def unchanged(tx: Connection, connector: ConnectorName, kind: RecordKind, bodies
 
     A full read finds nearly all of them so, at the cost of one look each.
     """
-    found = tx.execute(_NEWEST_BODIES.on(tx), {"connector": connector, "kind": kind.value, "ids": bodies.keys()})
+    found = tx.execute(
+        _NEWEST_BODIES.on(tx), {"connector": connector, "kind": KIND_NUMBERS[kind], "ids": bodies.keys()}
+    )
     return {record_id for record_id, body in driver_rows(found) if bodies[record_id] == body}
 
 
@@ -172,37 +149,53 @@ def empty(tx: Connection, connector: ConnectorName, kind: RecordKind) -> bool:
     return tx.execute(_ANY, {"connector": connector, "kind": kind.value}).first() is None
 
 
+def begin_with(
+    tx: Connection, connector: ConnectorName, kind: RecordKind, records: Iterable[tuple[str, bytes]], seen_at: datetime
+) -> None:
+    """Add the first versions of records that belong to no account and are on no bug: most of a first load."""
+    number, kind_number, seen = _number(tx, connector), KIND_NUMBERS[kind], micros(seen_at)
+    rows = [(number, kind_number, record_id, seen, body) for record_id, body in records]
+    add_rows(tx, fact, _FIRST, rows)
+
+
 def append(
     tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Iterable[Version], seen_at: datetime
 ) -> None:
     """Add versions of records; earlier ones stay as history."""
-    _add(tx, connector, kind, zip(versions, repeat(micros(seen_at))))
+    add_versions(tx, connector, kind, zip(versions, repeat(micros(seen_at))))
 
 
-def prepend(
-    tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Iterable[tuple[Version, datetime]]
+def add_versions(
+    tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Iterable[tuple[Version, int]]
 ) -> None:
-    """Add versions from before the worker's time, each with the time from which it counts."""
-    _add(tx, connector, kind, ((each, micros(at)) for each, at in versions))
-
-
-def _add(tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Iterable[tuple[Version, int]]) -> None:
-    kind_name = kind.value
+    """Add versions, each with when it counts from, in microseconds since 1970."""
+    number, kind_number = _number(tx, connector), KIND_NUMBERS[kind]
     rows = [
-        (connector, kind_name, record_id, seq, account_id, bug_key, modified, seen, int(gone), body)
-        for (record_id, seq, account_id, bug_key, modified, body, gone), seen in versions
+        (number, kind_number, record_id, seq, account_id, bug_key, seen, int(gone), body)
+        for (record_id, seq, account_id, bug_key, body, gone), seen in versions
     ]
-    add_rows(tx, fact, rows)
+    add_rows(tx, fact, _WHOLE, rows)
 
 
-def _fact(row: Any) -> Fact:
-    return Fact(RecordKind(row[0]), row[1], instant(row[2]), row[3], row[4], bool(row[5]))
+def _number(tx: Connection, connector: ConnectorName) -> int:
+    """The connector's number, which it gets with its first fact."""
+    named = {"connector": connector}
+    found = tx.execute(_NUMBER, named).scalar()
+    if found is None:
+        tx.execute(_NUMBERED.on(tx), {"name": connector})
+        found = tx.execute(_NUMBER, named).scalar_one()
+    return int(found)
+
+
+def fact_of(row: Any) -> Fact:
+    """A row of the columns in SEEN."""
+    return Fact(RecordKind(row[0]), row[1], instant(row[2]), row[3], bool(row[4]))
 
 
 def account_facts(tx: Connection, connector: ConnectorName, account_id: AccountId, most: int = 5) -> list[Fact]:
     """The account's last versions, the newest first; empty when it was never read."""
     wanted = {"connector": connector, "account_id": account_id, "most": most}
-    return [_fact(row) for row in tx.execute(_VERSIONS, wanted)]
+    return [fact_of(row) for row in tx.execute(_VERSIONS, wanted)]
 
 
 def attached_facts(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[Fact]:
@@ -211,34 +204,12 @@ def attached_facts(tx: Connection, connector: ConnectorName, account_id: Account
     By kind, the oldest record first.
     """
     wanted = {"connector": connector, "account_id": account_id}
-    return [_fact(row) for row in tx.execute(_ATTACHED, wanted)]
-
-
-def history(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[Fact]:
-    """Every stored version of the account and of what ever belonged to it, oldest first."""
-    wanted = {"connector": connector, "account_id": account_id}
-    return [_fact(row) for row in tx.execute(_HISTORY, wanted)]
-
-
-def whole_past(tx: Connection, connector: ConnectorName) -> Iterator[Fact]:
-    """Every stored version of every record, record by record, oldest version first. Read lazily."""
-    return (_fact(row) for row in tx.execute(_WHOLE_PAST, {"connector": connector}))
-
-
-def bug_past(tx: Connection, connector: ConnectorName) -> Iterator[Fact]:
-    """The same of the cases that ever were on a bug, for which accounts each bug hit and when."""
-    return (_fact(row) for row in tx.execute(_BUG_PAST, {"connector": connector}))
+    return [fact_of(row) for row in tx.execute(_ATTACHED, wanted)]
 
 
 def cases_since(tx: Connection, connector: ConnectorName, since: datetime) -> Iterator[Fact]:
     """The present state of every case that is new or has changed since. Read lazily, in no order."""
-    return (_fact(row) for row in tx.execute(_CASES_SINCE, {"connector": connector, "since": micros(since)}))
-
-
-def oldest(tx: Connection, connector: ConnectorName, kind: RecordKind, ids: Sequence[str]) -> dict[str, int]:
-    """The number of the oldest stored version of each of these records that is known at all."""
-    wanted = {"connector": connector, "kind": kind.value, "ids": ids}
-    return {row[0]: row[1] for row in tx.execute(_OLDEST, wanted)}
+    return (fact_of(row) for row in tx.execute(_CASES_SINCE, {"connector": connector, "since": micros(since)}))
 
 
 def bug_accounts(tx: Connection, connector: ConnectorName, keys: Iterable[str]) -> dict[BugKey, frozenset[AccountId]]:
@@ -260,11 +231,6 @@ def account_count(tx: Connection, connector: ConnectorName) -> int:
 def account_ids(tx: Connection, connector: ConnectorName) -> list[AccountId]:
     """Every account that was ever read, by id."""
     return [AccountId(row[0]) for row in tx.execute(_ACCOUNTS, {"connector": connector})]
-
-
-def accounts_first_seen(tx: Connection, connector: ConnectorName) -> list[datetime]:
-    """When each account was first read."""
-    return [instant(row[0]) for row in tx.execute(_FIRST_SEEN, {"connector": connector})]
 
 
 def newest_by_kind(
@@ -289,8 +255,7 @@ def mark_gone(
     """Record that the CRM, asked for these ids, no longer has them. Returns the accounts concerned."""
     there = [each for each in known(tx, connector, kind, ids).values() if not each.gone]
     versions = [
-        Version(each.record_id, each.seq + 1, each.account_id, each.bug_key, each.modified, each.body, gone=True)
-        for each in there
+        Version(each.record_id, each.seq + 1, each.account_id, each.bug_key, each.body, gone=True) for each in there
     ]
     append(tx, connector, kind, versions, seen_at)
     return [AccountId(each.record_id if kind is RecordKind.ACCOUNT else each.account_id or "") for each in there]

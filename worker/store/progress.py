@@ -11,17 +11,11 @@ from sqlalchemy import Connection, and_, bindparam, delete, select, update
 from worker.core.model import AccountId, ConnectorName, Flag, RecordKind
 from worker.store.codec import decode, encode, instant, maybe_instant, maybe_micros, micros
 from worker.store.schema import cursor, dirty, quarantine, watch
-from worker.store.statements import Insert, listed, upsert
+from worker.store.statements import add_rows, listed, upsert
 
 _POSITION = select(cursor).where(cursor.c.connector == bindparam("connector"), cursor.c.kind == bindparam("kind"))
 _SAVE_POSITION = upsert(cursor, ("connector", "kind"), ("stamp", "record_id", "read_at", "swept_at", "failure"))
-_MARK = Insert(
-    dirty,
-    ("connector", "account_id", "since", "mark"),
-    lambda insert: insert.on_conflict_do_update(
-        index_elements=["connector", "account_id"], set_={"mark": dirty.c.mark + 1}
-    ),
-)
+_MARK_AGAIN = "ON CONFLICT (connector, account_id) DO UPDATE SET mark = dirty.mark + 1"
 _DIRTY = (
     select(dirty.c.account_id, dirty.c.since, dirty.c.mark)
     .where(dirty.c.connector == bindparam("connector"), dirty.c.account_id > bindparam("after"))
@@ -118,10 +112,8 @@ def mark_dirty(tx: Connection, connector: ConnectorName, accounts: Iterable[Acco
     if not wanted:
         return 0
     moment = micros(now)
-    tx.execute(
-        _MARK.on(tx),
-        [{"connector": connector, "account_id": account, "since": moment, "mark": moment} for account in wanted],
-    )
+    rows = [(connector, account, moment, moment) for account in wanted]
+    add_rows(tx, dirty, tuple(dirty.c), rows, _MARK_AGAIN)
     return len(wanted)
 
 

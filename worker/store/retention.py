@@ -8,37 +8,38 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Exists, and_, bindparam, case, delete, exists, func, select, tuple_
+from sqlalchemy import Connection, Exists, ScalarSelect, and_, bindparam, case, delete, exists, func, select, tuple_
 from sqlalchemy.sql import ColumnElement
 
 from worker.store.codec import micros
 from worker.store.deliveries import Kind, State
-from worker.store.schema import click, escalation, fact, listing, outbox, trail
+from worker.store.schema import click, crm, escalation, fact, listing, outbox, trail
 from worker.store.statements import one_of
 
 _newer = fact.alias("newer")
 _other = outbox.alias("other")
 
 
-def _open(connector: ColumnElement[str], account: ColumnElement[str]) -> Exists:
+def _open(connector: ColumnElement[str] | ScalarSelect[str], account: ColumnElement[str]) -> Exists:
     return exists().where(
         escalation.c.connector == connector, escalation.c.account_id == account, escalation.c.status != "resolved"
     )
 
 
 _ACCOUNT = case((fact.c.kind == "account", fact.c.record_id), else_=func.coalesce(fact.c.account_id, ""))
-_FACT_KEY = (fact.c.connector, fact.c.kind, fact.c.record_id, fact.c.seq)
+_NAME = select(crm.c.name).where(crm.c.number == fact.c.crm).correlate(fact).scalar_subquery()
+_FACT_KEY = (fact.c.crm, fact.c.kind, fact.c.record_id, fact.c.seq)
 _OLD_FACTS = (
     select(*_FACT_KEY)
     .where(
         fact.c.seen_at < bindparam("before"),
         exists().where(
-            _newer.c.connector == fact.c.connector,
+            _newer.c.crm == fact.c.crm,
             _newer.c.kind == fact.c.kind,
             _newer.c.record_id == fact.c.record_id,
             _newer.c.seq > fact.c.seq,
         ),
-        ~_open(fact.c.connector, _ACCOUNT),
+        ~_open(_NAME, _ACCOUNT),
     )
     .limit(bindparam("most"))
 )

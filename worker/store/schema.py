@@ -19,41 +19,50 @@ from sqlalchemy import (
     text,
 )
 
+from worker.store.kind_numbers import KindNumber
+
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"},
+)
+
+crm = Table(
+    "crm",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("name", String, nullable=False, unique=True),
+    comment="the connectors' names, by the numbers that facts carry",
 )
 
 fact = Table(
     "fact",
     metadata,
-    Column("connector", String, primary_key=True),
-    Column("kind", String, primary_key=True),
+    Column("crm", Integer, primary_key=True, autoincrement=False),
+    Column("kind", KindNumber, primary_key=True, autoincrement=False, comment="1 account, 2 case, 3 dispute"),
     Column("record_id", String, primary_key=True),
-    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Integer, primary_key=True, autoincrement=False, server_default="1"),
     Column("account_id", String),
     Column("bug_key", String),
-    Column("modified", String, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
-    Column("gone", SmallInteger, nullable=False),
+    Column("gone", SmallInteger, nullable=False, server_default="0"),
     Column("body", LargeBinary, nullable=False),
     comment="what the CRM said, version by version; the newest seq of a record is its present state",
 )
 Index(
     "ix_fact_account",
-    fact.c.connector,
+    fact.c.crm,
     fact.c.account_id,
     sqlite_where=text("account_id IS NOT NULL"),
     postgresql_where=text("account_id IS NOT NULL"),
 )
 Index(
     "ix_fact_bug",
-    fact.c.connector,
+    fact.c.crm,
     fact.c.bug_key,
     sqlite_where=text("bug_key IS NOT NULL"),
     postgresql_where=text("bug_key IS NOT NULL"),
 )
 _GONE = text("gone = 1")
-Index("ix_fact_gone", fact.c.connector, fact.c.kind, fact.c.record_id, sqlite_where=_GONE, postgresql_where=_GONE)
+Index("ix_fact_gone", fact.c.crm, fact.c.kind, fact.c.record_id, sqlite_where=_GONE, postgresql_where=_GONE)
 
 cursor = Table(
     "cursor",

@@ -116,16 +116,24 @@ def upsert(table: Table, keys: Sequence[str], changed: Sequence[str], kept: Sequ
     return Insert(table, (*keys, *changed, *kept), change)
 
 
-def add_rows(tx: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
-    """Insert many rows, each with a value for every column in the table's order, as the database's driver takes them.
+def add_rows(
+    tx: Connection,
+    table: Table,
+    columns: Sequence[ColumnElement[Any]],
+    rows: Sequence[tuple[object, ...]],
+    otherwise: str = "",
+) -> None:
+    """Insert many rows, each with a value for each of these columns, as the database's driver takes them.
+
+    `otherwise` says, in words that both databases know, what becomes of a row that is there already.
 
     It does without SQLAlchemy's care for each value, which costs as much as the insert itself.
     """
     if not rows:
         return
-    names = ", ".join(column.name for column in table.columns)
-    marks = ", ".join(["?" if tx.dialect.name == "sqlite" else "%s"] * len(table.columns))
-    tx.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", list(rows))  # noqa: S608  names are ours
+    names = ", ".join(column.name for column in columns)
+    marks = ", ".join(["?" if tx.dialect.name == "sqlite" else "%s"] * len(columns))
+    tx.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks}) {otherwise}", rows)  # noqa: S608  names are ours
 
 
 def driver_rows(result: CursorResult[Any]) -> Sequence[tuple[Any, ...]]:

@@ -17,7 +17,7 @@ from worker.core.proof import Proof, one_higher, prove
 from worker.core.replay import BugHistory, Past, replay
 from worker.ports import Ports
 from worker.situation import Detector
-from worker.store import facts
+from worker.store import fact_history, facts
 from worker.whatif.backtest import without_clocks
 from worker.whatif.timeline import Timelines, add_facts, in_time
 from worker.wiring import Crm
@@ -42,7 +42,7 @@ class Prover:
         if rule == MANUAL or rule not in self._policy.triggers:
             return None
         until = self._ports.monotonic() + self._budget
-        since = max(now - _YEAR, min(facts.accounts_first_seen(tx, self._crm.name), default=now))
+        since = max(now - _YEAR, min(fact_history.accounts_first_seen(tx, self._crm.name), default=now))
         accounts = sorted(facts.account_ids(tx, self._crm.name), key=_shuffled)
         bugs = self._bugs(tx, since)
         pasts: list[tuple[Past, Past]] = []
@@ -54,7 +54,9 @@ class Prover:
 
     def _bugs(self, tx: Connection, since: datetime) -> BugHistory:
         lines = Timelines()
-        add_facts(lines, facts.bug_past(tx, self._crm.name), self._crm.name, self._crm.mapping, self._detector, since)
+        add_facts(
+            lines, fact_history.bug_past(tx, self._crm.name), self._crm.name, self._crm.mapping, self._detector, since
+        )
         return lines.bugs[self._crm.name]
 
     def _both(
@@ -62,7 +64,7 @@ class Prover:
     ) -> tuple[Past, Past]:
         """One account under the policy as it is, and with the rule a level higher."""
         name, lines = self._crm.name, Timelines()
-        stored = sorted(facts.history(tx, name, account), key=lambda fact: (fact.kind.value, fact.record_id))
+        stored = sorted(fact_history.of_account(tx, name, account), key=lambda fact: (fact.kind.value, fact.record_id))
         add_facts(lines, stored, name, self._crm.mapping, self._detector, since)
         versions = sorted(lines.versions[name, account], key=in_time)
         policy = without_clocks(self._policy)

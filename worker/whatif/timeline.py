@@ -22,7 +22,7 @@ from worker.past import counts_from
 from worker.phrasebook import load as load_phrases
 from worker.settings import Settings
 from worker.situation import Detector
-from worker.store import facts
+from worker.store import fact_history, facts
 from worker.store.database import Store
 
 Key = tuple[ConnectorName, AccountId]
@@ -70,7 +70,7 @@ def _read(
 ) -> None:
     """One CRM; earlier versions only as far as they still stood at `since`."""
     with store.read() as tx:
-        add_facts(lines, facts.whole_past(tx, connector), connector, mapping, detector, since)
+        add_facts(lines, fact_history.whole_past(tx, connector), connector, mapping, detector, since)
 
 
 def add_facts(
