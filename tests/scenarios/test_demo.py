@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -121,23 +120,3 @@ def test_every_command_stands_in_the_readme() -> None:
             names += [line.split("(")[-1].rstrip(")\n") for line in text.splitlines() if "app.command()(" in line]
             for name in names:
                 assert f"`{name}" in readme, name
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on this machine")
-@pytest.mark.parametrize("unit", ["escalation-worker.service", "escalation-worker-once.service"])
-def test_the_service_is_hardened(unit: str) -> None:
-    path = ROOT / "deploy/systemd" / unit
-    command = ["systemd-analyze", "security", "--offline=true", "--threshold=15", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stdout[-300:]
-
-
-def test_the_container_is_nobody() -> None:
-    image = (ROOT / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
-    compose = (ROOT / "deploy/docker/compose.yaml").read_text(encoding="utf-8")
-
-    assert "USER 65534" in image
-    assert "--require-hashes" in image
-    for rule in ("read_only: true", "cap_drop: [ALL]", "no-new-privileges:true"):
-        assert rule in compose
