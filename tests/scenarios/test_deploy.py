@@ -1,4 +1,4 @@
-"""What deploy/ promises: the service is hardened and gives up on a wrong configuration, the image can be built, as nobody."""
+"""What deploy/ promises: a hardened service that gives up on a wrong configuration, an image of nobody that builds."""
 
 from __future__ import annotations
 
