@@ -10,6 +10,7 @@ from enum import StrEnum
 from worker.core.model import AccountId, RecordKind
 from worker.effects import FlagWrite
 from worker.field_readers import UnmappableError
+from worker.field_readers import flag as read_flag
 from worker.pages import page_of
 from worker.store import escalations, outbox
 from worker.store.codec import decode
@@ -102,7 +103,7 @@ def _flags(crm: Crm, flags: Mapping[AccountId, Delivery], known: Collection[str]
                 continue
             wanted = decode(each.intent.payload, FlagWrite).flag
             try:
-                shown = crm.mapping.account(row).flag
+                shown = read_flag(row)
             except UnmappableError as error:
                 yield AuditLine(Verdict.FLAG_DIFFERS, row.record_id, each.intent.key, str(error))
                 continue

@@ -16,6 +16,7 @@ import jinja2
 
 from worker.apart import Apart, Remark, Titled, values_of
 from worker.core.document import HandoffBrief, build_brief, build_document
+from worker.core.handoff import calls_ahead
 from worker.core.local_time import LocalTime
 from worker.core.model import (
     AccountView,
@@ -243,6 +244,7 @@ class Renderer:
             "fields": [],
             "timeline": [],
             "brief": None,
+            "calls_ahead": (),
             "issue": "",
             "triggers": [],
             "bug": "",
@@ -259,6 +261,7 @@ class Renderer:
             values["fields"] = [replace(each, text=self.told(each.text)) for each in document.fields]
             values["timeline"] = [replace(each, what=self.told(each.what)) for each in document.timeline]
             values["brief"] = build_brief(context.view, escalation, policy, context.now)
+            values["calls_ahead"] = calls_ahead(escalation, context.now)
             values["issue"] = ", ".join(trigger.replace("_", " ") for trigger in triggers)
             values["triggers"] = triggers
             values["why"] = self._in_one_line(escalation)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -23,7 +23,6 @@ from worker.core.model import (
     CaseStatus,
     Dispute,
     Escalation,
-    Flag,
     Legacy,
     Observed,
     PastCause,
@@ -33,21 +32,17 @@ from worker.core.model import (
 from worker.core.policy import Policy
 from worker.core.story import HealthMove, Past
 from worker.core.triggers import assess
-from worker.effects import FlagWrite
 from worker.field_readers import UnmappableError
-from worker.store import clicks, escalations, facts, outbox, progress, silences, trails
-from worker.store.codec import decode
+from worker.shown_flag import ShownFlags
+from worker.store import clicks, escalations, facts, progress, silences, trails
 from worker.wiring import Crm
 
+_VERSIONS_TRIED = 5
+"""Versions of an account that are tried first, until one is understood."""
 _VERSIONS_TOLD = 60
-"""Versions of an account that are looked through for health moves."""
-_FLAG_FIELDS = tuple(each.name for each in fields(Flag))
-_OURS_ALONE = ("reason", "opened_at", "due_at")
-"""Fields of the flag whose exact value nobody else would come to."""
+"""Versions that are looked through where none of those is, and for health moves."""
 _MERGES = 5
 """How many merges in a row are followed."""
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-"""Before any read: what is shown now is newer than that write."""
 
 
 class Detector(Protocol):
@@ -92,6 +87,7 @@ class Surveyor:
         self._policy = policy
         self._detector = detector
         self.settle = settle
+        self._flags = ShownFlags(crm, settle)
 
     def situation(self, tx: Connection, account_id: AccountId, now: datetime, *, complete: bool) -> Situation | None:
         """What is known of an account now, None when it was never understood. Reads only."""
@@ -100,8 +96,10 @@ class Surveyor:
         if known is None:
             return None
         account, account_fact = known
+        shown = self._flags.shown(tx, account, account_fact, understood=not set_aside)
+        account = replace(account, flag=shown.flag)
         watch = progress.watch_of(tx, self._crm.name, account_id)
-        seen = self._seen_by_itself(tx, account, watch, account_fact)
+        seen = self._flags.seen_by_itself(tx, account_id, shown, watch)
         watch = seen or watch
         view = self._view(tx, account, account_fact.seen_at, set_aside)
         current = escalations.latest(tx, self._crm.name, account_id)
@@ -117,7 +115,7 @@ class Surveyor:
             view=view,
             assessment=assess(view, self._policy, now),
             current=None if current is None else replace(current, written=watch.written),
-            observed=self._observed(tx, account, account_fact, watch, now),
+            observed=self._flags.observed(tx, account_id, shown, watch, now),
             set_aside=tuple(set_aside),
             confirmed=seen,
             timer=watch.next_at,
@@ -149,7 +147,16 @@ class Surveyor:
 
         One that is gone is known as it last lived: of what is merged away a CRM may tell no more than the id.
         """
-        known = facts.account_facts(tx, self._crm.name, account_id)
+        for most in (_VERSIONS_TRIED, _VERSIONS_TOLD):
+            known = facts.account_facts(tx, self._crm.name, account_id, most)
+            found = self._last_understood(known, set_aside)
+            if found is not None or len(known) < most:
+                return found
+        return None
+
+    def _last_understood(
+        self, known: Sequence[facts.Fact], set_aside: list[SetAside]
+    ) -> tuple[Account, facts.Fact] | None:
         lived = [fact for fact in known if not fact.gone] if known and known[0].gone else known
         for fact in lived or known:
             try:
@@ -218,48 +225,6 @@ class Surveyor:
             cases.append(self._crm.mapping.case(row))
         else:
             disputes.append(self._crm.mapping.dispute(row))
-
-    def _seen_by_itself(
-        self, tx: Connection, account: Account, watch: progress.Watch, fact: facts.Fact
-    ) -> progress.Watch | None:
-        """A write whose answer was lost, seen in the CRM: it is ours, not a person's doing."""
-        if watch.written == account.flag:
-            return None
-        unconfirmed = [decode(each, FlagWrite) for each in outbox.unconfirmed_flags(tx, self._crm.name, account.id)]
-        for write in unconfirmed:
-            if write.flag == account.flag:
-                return replace(watch, written=account.flag, written_at=fact.seen_at)
-        for write in unconfirmed:
-            if _left_its_mark(write, account.flag):
-                return replace(watch, written=write.flag, written_at=_LONG_AGO)
-        return None
-
-    def _observed(
-        self, tx: Connection, account: Account, fact: facts.Fact, watch: progress.Watch, now: datetime
-    ) -> Observed:
-        """What the CRM shows, and whether a write of ours makes that old."""
-        pending = outbox.pending_flag(tx, self._crm.name, account.id)
-        if pending is not None:
-            return Observed(account.flag, fact.seen_at, decode(pending.intent.payload, FlagWrite).flag)
-        if watch.written is None or watch.written_at is None or account.flag == watch.written:
-            return Observed(account.flag, fact.seen_at)
-        if fact.seen_at <= watch.written_at:
-            return Observed(account.flag, fact.seen_at, self._unless_lost(watch, now))
-        recent = now < watch.written_at + self.settle
-        return Observed(account.flag, fact.seen_at, watch.written if recent else None, doubtful=recent)
-
-    def _unless_lost(self, watch: progress.Watch, now: datetime) -> Flag | None:
-        """The flag as written, until reads that began long after the write still do not show it."""
-        settled = (watch.written_at or now) + self.settle
-        lost = watch.read_at is not None and watch.read_at > settled and now > settled
-        return None if lost else watch.written
-
-
-def _left_its_mark(write: FlagWrite, shown: Flag) -> bool:
-    """Whether the CRM shows what only this write can have put there, although a person has changed the rest since."""
-    changed = [name for name in _FLAG_FIELDS if getattr(write.flag, name) != getattr(write.expect, name)]
-    telling = [name for name in changed if name in _OURS_ALONE] or changed
-    return all(getattr(write.flag, name) == getattr(shown, name) for name in telling)
 
 
 __all__ = ["Detector", "SetAside", "Situation", "Surveyor"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from icalendar import Calendar, Event
 
 from connectors.notifier import Attachment, Message, Posting
 from connectors.notify.email.composing import composed
 from tests.office import TUESDAY_10, Office, Opened
 
+SLACK = '  slack: {to: ["#escalations"]}'
 MAIL = "  email: {options: {directory: mail, sender: escalations@example.com}}"
 
 
@@ -42,6 +44,61 @@ def test_note_task_and_mail_name_the_same_two_times(office: Opened) -> None:
     assert f"Hand-off call: {times}, with Dewi Anggraini" in tasks(here, "Answer")[0].body
     assert f"Hand-off call: {times}, with Dewi Anggraini" in mail.get_body(("plain",)).get_content()
     assert f"{times}, with Dewi Anggraini" in mail.get_body(("html",)).get_content()
+
+
+def call_on(card: Message) -> list[str]:
+    """What a card says of the call."""
+    return [line for line in card.text.splitlines() if line.startswith(("Hand-off call: ", "Telepon serah terima: "))]
+
+
+def test_the_card_names_the_times_that_are_ahead(office: Opened) -> None:
+    here = office(notifiers=SLACK)
+    slack = here.record("slack")
+    here.account("A1", "Merah")
+    here.cycle()
+    here.cycle(timedelta(minutes=61))
+    here.cycle(timedelta(minutes=37))
+    here.cycle(timedelta(minutes=23))
+    posted, half, last, moved_up = slack.posts(Posting.POST, Posting.EDIT)
+
+    assert call_on(posted) == [
+        "Hand-off call: Tue 24 Nov 2026, 10:45 WIB or Tue 24 Nov 2026, 11:15 WIB, with Dewi Anggraini"
+    ]
+    assert call_on(half) == ["Hand-off call: Tue 24 Nov 2026, 11:15 WIB, with Dewi Anggraini"]
+    assert call_on(last) == []
+    assert call_on(moved_up) == [
+        "Hand-off call: Tue 24 Nov 2026, 12:30 WIB or Tue 24 Nov 2026, 12:45 WIB, with Dewi Anggraini"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "times"),
+    [({}, 2), ({"handoff_call_at": TUESDAY_10 + timedelta(minutes=30)}, 0), ({"override": "snooze"}, 0)],
+    ids=["acknowledged", "agreed", "snoozed"],
+)
+def test_the_card_names_them_as_long_as_the_call_is_waited_for(
+    office: Opened, changes: dict[str, object], times: int
+) -> None:
+    here = office(notifiers=SLACK)
+    slack = here.record("slack")
+    here.account("A1", "Merah")
+    here.cycle()
+    until = {"override_until": TUESDAY_10 + timedelta(hours=5)}
+    here.account("A1", "Merah", **{"override": "acknowledged", **until, **changes})
+    here.cycle()
+    card = slack.posts(Posting.EDIT)[-1]
+
+    assert sum(line.count("WIB") for line in call_on(card)) == times
+
+
+def test_the_card_of_a_restricted_matter_names_no_call(office: Opened) -> None:
+    here = office(notifiers=SLACK)
+    slack = here.record("slack")
+    here.account("A1")
+    here.crm.put("case", "C1", {"account_id": "A1", "subject": "Somasi", "category": "legal_compliance"})
+    here.cycle()
+
+    assert [each.text for each in slack.sent] == ["Restricted: the details stand in the CRM only."]
 
 
 def test_a_mail_at_a_change_of_hands_brings_a_file_for_each_time(office: Opened) -> None:
@@ -90,7 +147,8 @@ def test_of_a_restricted_matter_a_calendar_says_no_more_than_the_mail(office: Op
 
 
 def test_indonesian_people_read_it_in_indonesian(office: Opened) -> None:
-    here = office(notifiers=MAIL, more="language: id")
+    here = office(notifiers=f"{SLACK}\n{MAIL}", more="language: id")
+    slack = here.record("slack")
     here.account("A1", "Merah")
     here.cycle()
     here.cycle(timedelta(minutes=90))
@@ -98,6 +156,9 @@ def test_indonesian_people_read_it_in_indonesian(office: Opened) -> None:
     reminded = mails_to(here, "dewi@example.com")[-1].get_body(("plain",)).get_content()
 
     assert event["SUMMARY"] == "Telepon serah terima - PT A1 (L2)"
+    assert call_on(slack.sent[0]) == [
+        "Telepon serah terima: Sel 24 Nov 2026, 10.45 WIB atau Sel 24 Nov 2026, 11.15 WIB, dengan Dewi Anggraini"
+    ]
     assert "Telepon serah terima dengan Dewi Anggraini: Sel 24 Nov 2026, 10.45 WIB atau" in here.crm.notes("A1")[0].body
     assert "belum ada yang menyatakan bahwa Dewi Anggraini dan Bima Santoso sudah melakukan telepon" in reminded
     assert tasks(here, "Telepon Bima Santoso tentang PT A1")

@@ -220,3 +220,18 @@ def test_lines_of_an_earlier_release_are_sealed_at_the_upgrade(tmp_path: Path) -
 def test_the_trail_of_who_was_never_escalated_says_so(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["trail", "A9", "--config", str(office.config)]) == 1
     assert capsys.readouterr().err == "account 'A9' was never escalated\n"
+
+
+def test_explain_names_the_record_that_nobody_could_understand(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    office.account("A1", "Red")
+    office.cycle()
+    office.account("A1", "Red", override="banana")
+    office.cycle()
+
+    assert run(["explain", "A1", "--config", str(office.config)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "is escalated to L2" in told
+    assert "nothing is cleared until it can" in told
+    assert "field wish: 'banana' means none of the known words" in told

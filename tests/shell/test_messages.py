@@ -45,6 +45,7 @@ def test_an_escalation_is_one_card_and_what_happens_later_edits_it(office: Opene
         "Owner: Bima Santoso (VP Customer Success)",
         "Status: waiting for an answer",
         "Answer due: Tue 24 Nov 2026, 12:00 WIB",
+        "Hand-off call: Tue 24 Nov 2026, 10:45 WIB or Tue 24 Nov 2026, 11:15 WIB, with Dewi Anggraini",
         "Asked: acknowledge in the CRM (override: acknowledged), then call the customer",
     ]
     assert card.link == "https://crm.example.com/accounts/A1"

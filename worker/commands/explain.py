@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +10,7 @@ import typer
 from worker.commands.frame import DEFAULT_CONFIG, ConfigOption, load, local, state, tell, worker
 
 if TYPE_CHECKING:
+    from worker.situation import SetAside
     from worker.store.trails import TrailLine
 
 
@@ -45,7 +46,8 @@ def explain(
                 happened = trails.trail_of(tx, crm.name, account_id) if trail else []
             times = local(settings)
             headline, *rest = told.lines()
-            lines = [headline, f"Times are those of {times.zone(now)}.", *rest, *_past(happened)]
+            zone = f"Times are those of {times.zone(now)}."
+            lines = [headline, zone, *rest, *_not_understood(situation.set_aside), *_past(happened)]
             for line in lines:
                 tell(times.retold(line, zone=False))
     if not found:
@@ -53,6 +55,13 @@ def explain(
             f"no account {account!r} has been read yet; `once` reads the CRM, `crm list accounts` lists it", err=True
         )
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _not_understood(set_aside: Sequence[SetAside]) -> Iterator[str]:
+    """What the core cannot name: it never sees these records."""
+    if set_aside:
+        yield "what cannot be understood, so that an older version counts, or none:"
+    yield from (f"  - {each.reason}" for each in set_aside)
 
 
 def _past(happened: list[TrailLine]) -> Iterator[str]:

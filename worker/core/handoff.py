@@ -77,6 +77,14 @@ def calls_for(view: AccountView, escalation: Escalation, policy: Policy, now: da
     return proposed_calls(now, until, calendar)
 
 
+def calls_ahead(escalation: Escalation, now: datetime) -> tuple[datetime, ...]:
+    """The times proposed that are not over, as long as the call is waited for and nobody says that it was held."""
+    handoff = escalation.handoff
+    if handoff is None or handoff.held_at is not None or not _is_pressed(escalation):
+        return ()
+    return tuple(at for at in handoff.calls if now < at + CALL)
+
+
 def mind_handoff(turn: Turn) -> None:
     """Propose a call where it changed hands in this turn; else heed what is said of it, or remind."""
     told = {entry.event for entry in turn.trail}
@@ -139,6 +147,9 @@ def _remind(turn: Turn, handoff: Handoff) -> None:
 
 def next_call_reminder(turn: Turn) -> datetime | None:
     """When somebody must be reminded of the call; nobody while it rests, or while the evidence is gone."""
-    escalation = turn.escalation
-    pressed = escalation.status in _PRESSED and escalation.evidence_gone_at is None
-    return escalation.handoff.remind_at if pressed and escalation.handoff is not None else None
+    handoff = turn.escalation.handoff
+    return handoff.remind_at if handoff is not None and _is_pressed(turn.escalation) else None
+
+
+def _is_pressed(escalation: Escalation) -> bool:
+    return escalation.status in _PRESSED and escalation.evidence_gone_at is None
