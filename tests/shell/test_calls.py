@@ -59,13 +59,13 @@ def test_the_card_names_the_times_that_are_ahead(office: Opened) -> None:
     here.cycle(timedelta(minutes=61))
     here.cycle(timedelta(minutes=37))
     here.cycle(timedelta(minutes=23))
-    posted, half, last, moved_up = slack.posts(Posting.POST, Posting.EDIT)
+    posted, half, late, reminded, moved_up = slack.posts(Posting.POST, Posting.EDIT)
 
     assert call_on(posted) == [
         "Hand-off call: Tue 24 Nov 2026, 10:45 WIB or Tue 24 Nov 2026, 11:15 WIB, with Dewi Anggraini"
     ]
     assert call_on(half) == ["Hand-off call: Tue 24 Nov 2026, 11:15 WIB, with Dewi Anggraini"]
-    assert call_on(last) == []
+    assert call_on(late) == call_on(reminded) == []
     assert call_on(moved_up) == [
         "Hand-off call: Tue 24 Nov 2026, 12:30 WIB or Tue 24 Nov 2026, 12:45 WIB, with Dewi Anggraini"
     ]
