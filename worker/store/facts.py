@@ -169,10 +169,13 @@ def add_versions(
     tx: Connection, connector: ConnectorName, kind: RecordKind, versions: Iterable[tuple[Version, int]]
 ) -> None:
     """Add versions, each with when it counts from, in microseconds since 1970."""
+    given = list(versions)
+    if not given:
+        return
     number, kind_number = _number(tx, connector), KIND_NUMBERS[kind]
     rows = [
         (number, kind_number, record_id, seq, account_id, bug_key, seen, int(gone), body)
-        for (record_id, seq, account_id, bug_key, body, gone), seen in versions
+        for (record_id, seq, account_id, bug_key, body, gone), seen in given
     ]
     add_rows(tx, fact, _WHOLE, rows)
 
