@@ -58,6 +58,8 @@ VALUES = {
     "colour.value": "red",
     "verb": "wrote",
     "amount": "about X1",
+    "disputes.py:amount": "X1",
+    "disputes.py:since": "X1",
     "shorter": " (3 days are the longest)",
     "waiting.py:by": ", set by X1,",
     "why": ": X1",
