@@ -36,7 +36,8 @@ _OPEN = (
     .where(escalation.c.status != text("'resolved'"))
     .order_by(escalation.c.level.desc(), escalation.c.due_at)
 )
-_OPEN_OF_ONE = _OPEN.where(_OF_CONNECTOR)
+# No id is empty: it is said so that SQLite takes the index of the open ones, not that of all which ever were.
+_OPEN_OF_ONE = _OPEN.where(_OF_CONNECTOR, escalation.c.account_id > text("''"))
 _ALL = select(escalation.c.body).where(_OF_CONNECTOR, _OF_ACCOUNT).order_by(escalation.c.number)
 _CAUSED = (
     select(escalation.c.body)

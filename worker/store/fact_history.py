@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, func, select
+from sqlalchemy import Connection, func, select
 
 from worker.core.model import AccountId, ConnectorName, RecordKind
 from worker.store.codec import instant, micros
@@ -15,6 +15,7 @@ from worker.store.facts import (
     OF_KIND,
     SEEN,
     THE_ACCOUNT,
+    THE_CRM,
     Fact,
     Version,
     add_versions,
@@ -23,11 +24,9 @@ from worker.store.facts import (
 from worker.store.schema import fact
 from worker.store.statements import listed
 
-_HISTORY = (
-    select(*SEEN)
-    .where(OF_CONNECTOR, THE_ACCOUNT | and_(OF_ACCOUNT, fact.c.kind != "account"))
-    .order_by(fact.c.seen_at, fact.c.kind, fact.c.record_id, fact.c.seq)
-)
+# Asked as one, or in their order in time, SQLite would read every fact of the CRM.
+_OF_ITSELF = select(*SEEN).where(OF_CONNECTOR, THE_ACCOUNT).order_by(fact.c.seq)
+_EVER_ATTACHED = select(*SEEN).where(OF_CONNECTOR, OF_ACCOUNT, fact.c.kind != "account").order_by(fact.c.seq)
 _WHOLE_PAST = select(*SEEN).where(OF_CONNECTOR).order_by(fact.c.kind, fact.c.record_id, fact.c.seq)
 _with_bug = fact.alias("with_bug")
 _BUG_PAST = (
@@ -35,11 +34,10 @@ _BUG_PAST = (
     .where(
         OF_CONNECTOR,
         fact.c.kind == "case",
-        exists().where(
-            _with_bug.c.crm == fact.c.crm,
-            _with_bug.c.kind == fact.c.kind,
-            _with_bug.c.record_id == fact.c.record_id,
-            _with_bug.c.bug_key.is_not(None),
+        fact.c.record_id.in_(
+            select(_with_bug.c.record_id).where(
+                _with_bug.c.crm == THE_CRM, _with_bug.c.kind == "case", _with_bug.c.bug_key.is_not(None)
+            )
         ),
     )
     .order_by(fact.c.kind, fact.c.record_id, fact.c.seq)
@@ -62,7 +60,8 @@ def prepend(
 def of_account(tx: Connection, connector: ConnectorName, account_id: AccountId) -> list[Fact]:
     """Every stored version of the account and of what ever belonged to it, oldest first."""
     wanted = {"connector": connector, "account_id": account_id}
-    return [fact_of(row) for row in tx.execute(_HISTORY, wanted)]
+    found = [fact_of(row) for asked in (_OF_ITSELF, _EVER_ATTACHED) for row in tx.execute(asked, wanted)]
+    return sorted(found, key=lambda each: (each.seen_at, each.kind.value, each.record_id))
 
 
 def whole_past(tx: Connection, connector: ConnectorName) -> Iterator[Fact]:

@@ -26,7 +26,8 @@ _IS_NEWEST = ~exists().where(
     )
 )
 _NUMBER = select(crm.c.number).where(crm.c.name == bindparam("connector"))
-OF_CONNECTOR = fact.c.crm == _NUMBER.scalar_subquery()
+THE_CRM = _NUMBER.scalar_subquery()
+OF_CONNECTOR = fact.c.crm == THE_CRM
 OF_KIND = and_(OF_CONNECTOR, fact.c.kind == bindparam("kind"))
 OF_ACCOUNT = fact.c.account_id == bindparam("account_id")
 SEEN = (fact.c.kind, fact.c.record_id, fact.c.seen_at, fact.c.body, fact.c.gone)
@@ -64,9 +65,10 @@ _NEWEST_BODIES = InWords(
 )
 _ANY = select(fact.c.seq).where(OF_KIND).limit(1)
 _VERSIONS = select(*SEEN).where(OF_CONNECTOR, THE_ACCOUNT).order_by(fact.c.seq.desc()).limit(bindparam("most"))
-_ATTACHED = select(*SEEN).where(OF_CONNECTOR, OF_ACCOUNT, _IS_NEWEST).order_by(fact.c.kind, fact.c.record_id)
+# In no order: SQLite would rather read every fact of the CRM in that order than sort an account's few.
+_ATTACHED = select(*SEEN).where(OF_CONNECTOR, OF_ACCOUNT, _IS_NEWEST)
 _BUGS = select(fact.c.bug_key, fact.c.account_id).where(
-    OF_CONNECTOR, listed(fact.c.bug_key, "keys"), fact.c.account_id.is_not(None), fact.c.gone == 0, _IS_NEWEST
+    OF_CONNECTOR, listed(fact.c.bug_key, "keys"), fact.c.gone == 0, _IS_NEWEST
 )
 _ACCOUNTS = select(fact.c.record_id).where(OF_CONNECTOR, fact.c.kind == "account").distinct().order_by(fact.c.record_id)
 _ACCOUNT_COUNT = select(func.count(func.distinct(fact.c.record_id))).where(OF_CONNECTOR, fact.c.kind == "account")
@@ -207,7 +209,8 @@ def attached_facts(tx: Connection, connector: ConnectorName, account_id: Account
     By kind, the oldest record first.
     """
     wanted = {"connector": connector, "account_id": account_id}
-    return [fact_of(row) for row in tx.execute(_ATTACHED, wanted)]
+    found = [fact_of(row) for row in tx.execute(_ATTACHED, wanted)]
+    return sorted(found, key=lambda each: (each.kind.value, each.record_id))
 
 
 def cases_since(tx: Connection, connector: ConnectorName, since: datetime) -> Iterator[Fact]:
@@ -222,7 +225,8 @@ def bug_accounts(tx: Connection, connector: ConnectorName, keys: Iterable[str]) 
         return {}
     found: dict[BugKey, set[AccountId]] = {BugKey(key): set() for key in wanted}
     for key, account_id in tx.execute(_BUGS, {"connector": connector, "keys": wanted}):
-        found[BugKey(key)].add(AccountId(account_id))
+        if account_id is not None:
+            found[BugKey(key)].add(AccountId(account_id))
     return {key: frozenset(accounts) for key, accounts in found.items()}
 
 

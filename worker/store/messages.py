@@ -11,6 +11,7 @@ from worker.core.model import Level
 from worker.store.codec import micros
 from worker.store.deliveries import Delivery, Kind, State
 from worker.store.outbox import delivery_from
+from worker.store.outbox_statements import UNSETTLED
 from worker.store.schema import outbox
 from worker.store.statements import one_of
 
@@ -28,6 +29,7 @@ _STUCK = (
     .where(
         outbox.c.lane == bindparam("of_lane"),
         one_of(outbox.c.kind, [Kind.MESSAGE]),
+        UNSETTLED,
         one_of(outbox.c.state, [State.NEW, State.UNKNOWN]),
         outbox.c.created_at <= bindparam("before"),
     )
@@ -50,6 +52,7 @@ _STRUGGLING = (
     select(outbox.c.lane, outbox.c.reason, outbox.c.remedy)
     .where(
         one_of(outbox.c.kind, [Kind.MESSAGE]),
+        UNSETTLED,
         one_of(outbox.c.state, [State.NEW, State.UNKNOWN]),
         outbox.c.attempt > 0,
         outbox.c.created_at <= bindparam("before"),

@@ -11,6 +11,8 @@ from worker.store.deliveries import ON_TRIAL, PENDING, Kind, State
 from worker.store.schema import outbox
 from worker.store.statements import Insert, one_of
 
+UNSETTLED = one_of(outbox.c.state, PENDING)
+"""What the indexes of waiting effects hold; said beside any narrower state, or SQLite would not use them."""
 _LANE = outbox.c.lane == bindparam("of_lane")
 _FLAGS = and_(
     outbox.c.lane == bindparam("of_connector"),
@@ -26,7 +28,7 @@ _EARLIER = and_(
     _before.c.ordinal < outbox.c.ordinal,
     one_of(_before.c.state, PENDING),
 )
-_DUE = and_(_LANE, one_of(outbox.c.state, [State.NEW]), outbox.c.not_before <= bindparam("now"))
+_DUE = and_(_LANE, UNSETTLED, one_of(outbox.c.state, [State.NEW]), outbox.c.not_before <= bindparam("now"))
 HEADS = (
     select(outbox)
     .where(_DUE, ~exists().where(_EARLIER))
@@ -47,7 +49,7 @@ RUNS = (
     .limit(bindparam("most"))
 )
 """The due effects of each account up to the first one that is not: a target that keeps the order takes them at once."""
-WAITING = select(outbox.c.lane).where(one_of(outbox.c.state, PENDING)).distinct()
+WAITING = select(outbox.c.lane).where(UNSETTLED).distinct()
 ADD = Insert(
     outbox,
     (
@@ -69,7 +71,7 @@ ADD = Insert(
     lambda insert: insert.on_conflict_do_nothing(index_elements=["key"]).returning(outbox.c.ordinal),
 )
 LAST_FLAG = select(outbox).where(_FLAGS).order_by(outbox.c.ordinal.desc()).limit(1)
-PENDING_FLAG = LAST_FLAG.where(one_of(outbox.c.state, PENDING))
+PENDING_FLAG = LAST_FLAG.where(UNSETTLED)
 _last_done = select(func.coalesce(func.max(outbox.c.ordinal), 0)).where(_FLAGS, one_of(outbox.c.state, [State.DONE]))
 UNCONFIRMED_FLAGS = (
     select(outbox.c.payload)
@@ -89,7 +91,7 @@ SETTLE: dict[tuple[State, ...], Update] = {
 }
 UNANSWERED = (
     select(outbox)
-    .where(_LANE, one_of(outbox.c.state, ON_TRIAL), outbox.c.deadline <= bindparam("before"))
+    .where(_LANE, UNSETTLED, one_of(outbox.c.state, ON_TRIAL), outbox.c.deadline <= bindparam("before"))
     .order_by(outbox.c.ordinal)
     .limit(bindparam("most"))
 )
@@ -109,12 +111,13 @@ THREAD = (
 EFFECTS_OF = select(outbox).where(_OF_ESCALATION).order_by(outbox.c.ordinal)
 OF_KIND = select(outbox).where(_LANE, outbox.c.kind == bindparam("kind")).order_by(outbox.c.ordinal)
 COUNTS = select(outbox.c.lane, outbox.c.state, func.count()).group_by(outbox.c.lane, outbox.c.state)
-OLDEST = select(func.min(outbox.c.created_at)).where(one_of(outbox.c.state, PENDING))
+OLDEST = select(func.min(outbox.c.created_at)).where(UNSETTLED)
 STALE = (
     update(outbox)
     .where(
         _LANE,
         one_of(outbox.c.kind, [Kind.MESSAGE]),
+        UNSETTLED,
         one_of(outbox.c.state, [State.NEW]),
         outbox.c.created_at < bindparam("before"),
     )

@@ -222,6 +222,8 @@ _PENDING = text("state IN ('new', 'trying', 'unknown')")
 Index("ix_outbox_pending", outbox.c.lane, outbox.c.state, sqlite_where=_PENDING, postgresql_where=_PENDING)
 Index("ix_outbox_order", outbox.c.lane, outbox.c.stream, sqlite_where=_PENDING, postgresql_where=_PENDING)
 Index("ix_outbox_escalation", outbox.c.escalation_id)
+_FLAGS = text("kind IN ('flag')")
+Index("ix_outbox_flags", outbox.c.lane, outbox.c.account_id, sqlite_where=_FLAGS, postgresql_where=_FLAGS)
 
 listing = Table(
     "listing",
