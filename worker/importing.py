@@ -20,6 +20,13 @@ from worker.import_mapping import Column, ImportMapping, load_import_mapping
 
 _LARGEST_FIELD = 1_000_000
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
+_CURRENCY_FIELDS = {
+    "account": {"arr": "arr_currency"},
+    "case": {"amount": "amount_currency"},
+    "dispute": {"amount": "currency"},
+}
+_WRITTEN_BEFORE = {"Rp.": "IDR", "Rp": "IDR", "IDR": "IDR", "USD": "USD"}
+"""What exports write before an amount, with the currency that it means."""
 _TRUE = frozenset({"true", "1", "yes", "ya", "y", "x"})
 _FALSE = frozenset({"false", "0", "no", "tidak", "n", ""})
 
@@ -77,7 +84,7 @@ def _import_file(
 ) -> None:
     report.imported[object_name] = 0
     try:
-        reader = _Reader(path, rules.objects.get(object_name, {}), rules)
+        reader = _Reader(path, rules.objects.get(object_name, {}), rules, _CURRENCY_FIELDS[object_name])
     except ExportError as error:
         report.faults.append(RowFault(str(path), error.line, "", "", str(error)))
         return
@@ -106,8 +113,11 @@ def _import_file(
 class _Reader:
     """One CSV file: its dialect, its columns, its number styles."""
 
-    def __init__(self, path: Path, columns: Mapping[str, Column], rules: ImportMapping) -> None:
+    def __init__(
+        self, path: Path, columns: Mapping[str, Column], rules: ImportMapping, currencies: Mapping[str, str]
+    ) -> None:
         self._path = path
+        self._currencies = currencies
         self._rules = rules
         self.broken: tuple[int, str] | None = None
         text = read_export(path)
@@ -182,13 +192,30 @@ class _Reader:
             )
             return fields, [RowFault(str(self._path), line, "", "", reason)]
         for target, place in self._places.items():
-            text = cells[place].strip() if place < len(cells) else ""
-            column = self._columns[target]
+            text, column = self._cell(target, cells), self._columns[target]
             try:
                 fields[target] = self._value(target, column, text)
             except ValueError as error:
                 faults.append(RowFault(str(self._path), line, self._header[place], text, str(error)))
+        for amount, currency in self._currencies.items():
+            faults += self._currency(line, amount, currency, cells, fields)
         return fields, faults
+
+    def _cell(self, target: str, cells: Sequence[str]) -> str:
+        place = self._places.get(target, len(cells))
+        return cells[place].strip() if place < len(cells) else ""
+
+    def _currency(
+        self, line: int, amount: str, currency: str, cells: Sequence[str], fields: dict[str, Value]
+    ) -> Iterator[RowFault]:
+        """The currency that stands before an amount counts where no column names one, and must not contradict it."""
+        text = self._cell(amount, cells)
+        said, named = _apart(text)[0], self._cell(currency, cells).upper()
+        if said and named and said != named:
+            reason = f"is in {said}, and column {self._header[self._places[currency]]!r} says {named}: correct one"
+            yield RowFault(str(self._path), line, self._header[self._places[amount]], text, reason)
+        elif said:
+            fields[currency] = said
 
     def _value(self, target: str, column: Column, text: str) -> Value:
         if not text:
@@ -208,7 +235,7 @@ class _Reader:
         style = self._styles[target]
         if style is None:
             raise ValueError("can be read in two ways; set `numbers: indonesian` or `numbers: english` in the mapping")
-        return parse_number(text.removeprefix("Rp").removeprefix("IDR").removeprefix("USD").strip(), style)
+        return parse_number(_apart(text)[1], style)
 
     def _date(self, text: str) -> date:
         return self._moment(text).date()
@@ -236,9 +263,17 @@ def _all_numbers(values: Sequence[str], style: NumberStyle) -> list[Value] | Non
 
 def _number(text: str, style: NumberStyle) -> Value:
     try:
-        return parse_number(text.removeprefix("Rp").removeprefix("IDR").removeprefix("USD").strip(), style)
+        return parse_number(_apart(text)[1], style)
     except ValueError:
         return None
+
+
+def _apart(text: str) -> tuple[str, str]:
+    """The currency before an amount, if one is written there, and the rest."""
+    for before, code in _WRITTEN_BEFORE.items():
+        if text.startswith(before):
+            return code, text.removeprefix(before).strip()
+    return "", text
 
 
 def _truth(text: str) -> bool:

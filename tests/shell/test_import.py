@@ -62,6 +62,30 @@ def test_a_number_that_reads_in_two_ways_is_refused(crm, tmp_path) -> None:
     assert "two ways" in report.faults[0].reason
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "currency"),
+    [
+        ("Account ID;Account Name;Annual Revenue", "A1;PT Satu;USD 120.000,00", "USD"),
+        ("Account ID;Account Name;Annual Revenue;Account Currency", "A1;PT Satu;USD 120.000,00;", "USD"),
+        ("Account ID;Account Name;Annual Revenue;Account Currency", "A1;PT Satu;Rp. 120.000,00;IDR", "IDR"),
+        ("Account ID;Account Name;Annual Revenue;Account Currency", "A1;PT Satu;120.000,00;USD", "USD"),
+    ],
+)
+def test_the_currency_before_an_amount_counts(crm, tmp_path, header, row, currency) -> None:
+    report = accounts(crm, tmp_path, f"{header}\n{row}\n")
+    fields = crm.get("account", "A1").fields
+
+    assert (report.faults, fields["arr"], fields["arr_currency"]) == ([], "120000.00", currency)
+
+
+def test_a_currency_before_an_amount_that_contradicts_its_column_is_told(crm, tmp_path) -> None:
+    body = "Account ID;Account Name;Annual Revenue;Account Currency\nA1;PT Satu;USD 120.000,00;IDR\n"
+    report = accounts(crm, tmp_path, body)
+
+    assert crm.get("account", "A1") is None
+    assert report.faults[0].reason == "is in USD, and column 'Account Currency' says IDR: correct one"
+
+
 def test_one_clear_number_settles_the_column(crm, tmp_path) -> None:
     body = "Account ID;Account Name;Annual Revenue\nA1;PT Satu;1.500\nA2;PT Dua;1.500.000,00\n"
     accounts(crm, tmp_path, body)

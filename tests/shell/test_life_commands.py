@@ -235,3 +235,16 @@ def test_explain_names_the_record_that_nobody_could_understand(
     assert "is escalated to L2" in told
     assert "nothing is cleared until it can" in told
     assert "field wish: 'banana' means none of the known words" in told
+
+
+def test_a_case_is_shown_and_edited_like_an_account(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    office.account("A1")
+    office.crm.put("case", "C1", {"account_id": "A1", "subject": "Error 500", "status": "Open"})
+    given = ["--config", str(office.config)]
+
+    assert run(["crm", "set", "C1", "bug_key=BUG-9", *given]) == 0
+    assert run(["crm", "show", "C1", *given]) == 0
+    told = capsys.readouterr().out
+    assert "Error 500 (C1)" in told
+    assert "bug_key: BUG-9" in told
+    assert office.crm.get("case", "C1").fields["bug_key"] == "BUG-9"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from connectors.crm.embedded.database import EmbeddedCrm, Stored
 
 AccountArgument = Annotated[str, typer.Argument(help="the account's id or its name")]
+RecordArgument = Annotated[str, typer.Argument(help="an account's id or name, or the id of a case, dispute or user")]
 
 _COLUMNS = {
     "accounts": ("account", ("name", "health", "arr", "arr_currency", "tier", "escalation_level", "escalation_status")),
@@ -54,6 +55,14 @@ def _found(crm: EmbeddedCrm, object_name: str, record_id: str) -> Stored:
     near = get_close_matches(record_id, [each.id for each in everything], 3)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     raise typer.BadParameter(f"there is no {object_name} {record_id!r}{hint}")
+
+
+def _any(crm: EmbeddedCrm, record_id: str) -> Stored:
+    """A record of any kind by its id, else an account by its name."""
+    kinds = (object_name for object_name, _ in _COLUMNS.values())
+    return next((each for kind in kinds if (each := crm.get(kind, record_id))), None) or _found(
+        crm, "account", record_id
+    )
 
 
 def _put(crm: EmbeddedCrm, object_name: str, record_id: str, fields: dict[str, Value]) -> None:
@@ -103,25 +112,32 @@ def _shown(value: object) -> str:
     return "" if value is None else escape(str(value))
 
 
-def show(account: AccountArgument, crm: CrmOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Show an account with its flag, records, tasks and notes."""
+def show(record: RecordArgument, crm: CrmOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Show a record; an account with its flag, open records, tasks and notes."""
     opened = opened_crm(crm, config)
-    record = _found(opened, "account", account)
+    found = _any(opened, record)
     out = console()
-    out.print(f"[bold]{_shown(record.fields.get('name'))}[/] ({record.id})")
-    for name, value in sorted(record.fields.items()):
-        if value not in (None, "", False) and name not in ("id", "name"):
+    named = found.fields.get("name") or found.fields.get("subject") or found.object_name
+    out.print(f"[bold]{_shown(named)}[/] ({found.id})")
+    for name, value in sorted(found.fields.items()):
+        if value not in (None, "", False) and name not in ("id", "name", "subject"):
             out.print(f"  {name}: {_shown(value)}")
+    if found.object_name == "account":
+        _show_belongings(opened, found.id)
+
+
+def _show_belongings(opened: EmbeddedCrm, account_id: str) -> None:
+    out = console()
     for object_name in ("case", "dispute"):
-        for each in opened.all(object_name, record.id):
+        for each in opened.all(object_name, account_id):
             if str(each.fields.get("status", "")).casefold() in ("open", "new"):
                 about = each.fields.get("subject") or f"{each.fields.get('amount')} {each.fields.get('currency')}"
                 out.print(f"  open {object_name} {each.id}: {_shown(about)}")
-    for task in opened.tasks(record.id):
+    for task in opened.tasks(account_id):
         out.print(
             f"  task for {_shown(task.assignee_id)}, due {task.due_at:%Y-%m-%d %H:%M} UTC: {_shown(task.subject)}"
         )
-    for note in opened.notes(record.id):
+    for note in opened.notes(account_id):
         out.print(f"  note {note.at:%Y-%m-%d %H:%M} UTC: {_shown(note.title)}")
 
 
@@ -133,12 +149,12 @@ def notes(account: AccountArgument, crm: CrmOption = None, config: ConfigOption 
 
 
 def set_fields(
-    account: AccountArgument,
+    record: RecordArgument,
     assignments: Annotated[list[str], typer.Argument(help="field=value ...; an empty value clears")],
     crm: CrmOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Set fields of an account, as a person in the CRM would."""
+    """Set fields of a record, as a person in the CRM would."""
     opened = opened_crm(crm, config)
     fields: dict[str, Value] = {}
     for each in assignments:
@@ -146,7 +162,8 @@ def set_fields(
         if not equals:
             raise typer.BadParameter(f"{each!r} is not field=value")
         fields[name] = _TRUTH.get(value.casefold(), value) if value else None
-    _put(opened, "account", _found(opened, "account", account).id, fields)
+    found = _any(opened, record)
+    _put(opened, found.object_name, found.id, fields)
 
 
 def add_case(
