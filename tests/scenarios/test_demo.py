@@ -62,6 +62,7 @@ def test_the_readmes_commands_answer(demo: Path) -> None:
         (("crm", "list", "accounts", "--escalated"), "accounts"),
         (("crm", "show", account), account),
         (("crm", "notes", account), "Ref ESC-"),
+        (("preview", account, "--language", "id"), "Batas jawaban"),
         (("explain", account, "--trail"), "is escalated to"),
         (("status",), "open escalations"),
         (("dead-letters",), "no dead letters"),
@@ -120,3 +121,27 @@ def test_every_command_stands_in_the_readme() -> None:
             names += [line.split("(")[-1].rstrip(")\n") for line in text.splitlines() if "app.command()(" in line]
             for name in names:
                 assert f"`{name}" in readme, name
+
+
+def test_a_users_own_exports_are_tried_as_the_readme_says(tmp_path: Path) -> None:
+    exports = {
+        "accounts": "Account ID;Account Name;Annual Revenue\nA1;PT Satu;USD 120.000,00\nA2;PT Dua;banyak\n",
+        "cases": "Case ID;Account ID;Subject;Description;Status\nC1;A1;Somasi;Kami akan somasi.;In Progress\n",
+        "disputes": "Dispute ID;Account ID;Amount;Status\nD1;A1;25.000.000,00;Open\n",
+    }
+    for name, body in exports.items():
+        (tmp_path / f"{name}.csv").write_text(body, encoding="utf-8")
+    files = [part for name in exports for part in (f"--{name}", str(tmp_path / f"{name}.csv"))]
+    mine = tmp_path / "mine.sqlite"
+    imported = run("crm", "import", *files, "--mapping", "import-salesforce.yaml", "--crm", str(mine))
+    policy = tmp_path / "mine.yaml"
+    policy.write_text("connectors:\n  embedded: {options: {path: mine.sqlite}}\nnotifiers: {console: {}}\n")
+    set_up = run("setup", "--config", str(policy))
+    told = run("dry-run", "--config", str(policy))
+
+    assert "1 account records imported" in imported.stdout
+    assert "accounts.csv:3: column 'Annual Revenue': 'banyak'" in " ".join((imported.stdout + imported.stderr).split())
+    assert set_up.returncode == told.returncode == 0, (set_up.stderr, told.stderr)
+    assert "L3: " in told.stdout
+    assert "Rp 25.000.000" in told.stdout
+    assert "Nothing was written" in told.stdout
