@@ -113,7 +113,7 @@ def _shown(value: object) -> str:
 
 
 def show(record: RecordArgument, crm: CrmOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Show a record; an account with its flag, open records, tasks and notes."""
+    """Show a record; an account with its tasks and notes."""
     opened = opened_crm(crm, config)
     found = _any(opened, record)
     out = console()
